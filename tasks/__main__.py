@@ -1,0 +1,93 @@
+"""`python -P -m tasks STAGE`: one stage in the current workspace, as dvc.yaml calls it.
+
+Its lines go to standard output and, for whoever watches, to .assay/logs/<stage>.log; a failure ends in one sentence,
+in .assay/logs/<stage>.error too. It dies with the process that started it (ASSAY_PARENT), so that a killed run leaves
+nobody writing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import TextIO
+
+
+class Tee:
+    """A text stream that writes each piece to two streams at once."""
+
+    def __init__(self, first: TextIO, second: TextIO) -> None:
+        self._streams = (first, second)
+
+    def write(self, text: str) -> int:
+        for stream in self._streams:
+            stream.write(text)
+            stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        for stream in self._streams:
+            stream.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        return self._streams[0].fileno()
+
+
+def die_with(parent: int) -> None:
+    """End this process, hard, within a second of the process `parent` going away."""
+
+    def watch() -> None:
+        while True:
+            try:
+                os.kill(parent, 0)
+            except ProcessLookupError:
+                os.kill(os.getpid(), 9)
+            time.sleep(0.5)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main(arguments: list[str]) -> int:
+    if parent := os.environ.get("ASSAY_PARENT"):
+        die_with(int(parent))
+    from . import STAGES, run
+    from .model import AssayError
+
+    if len(arguments) != 1 or arguments[0] not in STAGES:
+        print(f"usage: python -P -m tasks STAGE    (stages: {', '.join(STAGES)})", file=sys.stderr)
+        return 2
+    stage = arguments[0]
+    logs = Path(".assay/logs")
+    logs.mkdir(parents=True, exist_ok=True)
+    error_file = logs / f"{stage}.error"
+    error_file.unlink(missing_ok=True)
+    with open(logs / f"{stage}.log", "w", encoding="utf-8") as log:
+        sys.stdout, sys.stderr = Tee(sys.__stdout__, log), Tee(sys.__stderr__, log)  # type: ignore[arg-type]
+        try:
+            report = run(stage, Path.cwd())
+        except AssayError as error:
+            error_file.write_text(str(error), encoding="utf-8")
+            print(f"error: {error}", file=sys.stderr)
+            return error.exit_code
+        except BaseException as error:
+            # Our own mistake: the sentence goes up, the traceback stays in the log for whoever mends it.
+            traceback.print_exc(file=log)
+            sentence = f"Stage '{stage}' failed: {type(error).__name__}: {error}. See .assay/logs/{stage}.log"
+            error_file.write_text(sentence, encoding="utf-8")
+            print(f"error: {sentence}", file=sys.__stderr__)
+            return 1
+        counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in report.counts.items())
+        print(f"{stage}: {counts} in {report.seconds:.1f} s")
+        for note in report.notes:
+            print(f"{stage}: {note}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

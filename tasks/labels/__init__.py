@@ -1,0 +1,29 @@
+"""Which kinds of label are there, and what must each one know?
+
+A kind is one file in this folder. Its module has:
+
+    parse(text) -> y          the delivered text as the JSON text that tables hold; ValueError with a reason
+    show(y) -> text           the label as words for a person
+    classes_of(y) -> names    the class names in a label: what the vocabulary check looks at
+    encode(ys, classes) -> (N, C) float32     Y as a vector, for (X, Y) anomaly detection
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from ..model import Mistake
+
+
+def kinds() -> tuple[str, ...]:
+    """The names of all label kinds, one a file."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+
+def kind(name: str) -> ModuleType:
+    """The module of a label kind; Mistake for a name that is none."""
+    if name not in kinds():
+        raise Mistake(f"Unknown label kind '{name}'. Kinds are: {', '.join(kinds())}. Change task.kind in params.yaml.")
+    return importlib.import_module(f"{__name__}.{name}")
