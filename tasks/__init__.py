@@ -54,7 +54,9 @@ def run(stage: str, workspace: Path) -> Report:
     section = params.section(workspace / "params.yaml", stage, module.Params)
     report: Report = module.run(workspace / "data", section)
     if fingerprint(stage, workspace) != before:
-        raise StageFailed(f"An input of stage '{stage}' changed while it ran. Nothing is lost; run it again: assay run")
+        raise StageFailed(
+            f"An input of stage '{stage}' changed while it ran. Nothing is lost; run it again: assay run", transient=True
+        )
     report = dataclasses.replace(report, seconds=round(time.perf_counter() - started, 3))
     store.write_report(workspace / "data" / f"{stage}.json", report)
     return report

@@ -24,6 +24,12 @@ from .model import Mistake
 _operations = itertools.count(1)
 
 
+def restart_count() -> None:
+    """Number operations from 1 again: a forked child counts its own."""
+    global _operations
+    _operations = itertools.count(1)
+
+
 def step(name: str) -> None:
     """Count one durable operation; die here if ASSAY_KILL_AT names it. Called before each operation, never after."""
     n = next(_operations)
@@ -156,13 +162,14 @@ def move_into_place(staged: Path, final: Path) -> None:
 
 
 @contextmanager
-def fresh_folder(final: Path) -> Iterator[Path]:
+def fresh_folder(final: Path, *, staging: Path | None = None) -> Iterator[Path]:
     """A temp folder beside `final` to fill; on success it replaces `final`, on an error nothing has changed.
 
+    `staging`, on the same disk, takes the temp folder where those beside `final` would be listed with it.
     Between the two renames of a replacement a crash can leave `final` absent; stages may, because DVC removes a
     stage's outs before it runs and reruns what is missing. Records that must never be absent use write_with.
     """
-    staged = final.with_name(f".{final.name}.tmp-{os.getpid()}")
+    staged = (staging or final.parent) / f".{final.name}.tmp-{os.getpid()}"
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     with _disk_full_is_a_sentence(final):
@@ -184,7 +191,7 @@ def fresh_folder(final: Path) -> Iterator[Path]:
 def sweep(folder: Path) -> list[Path]:
     """Remove what a crash left behind in `folder`: temp files and temp folders of processes that are gone."""
     swept = []
-    for path in folder.glob(".*.tmp-*"):
+    for path in (*folder.glob(".*.tmp-*"), *folder.glob(".*.old-*")):
         pid = path.name.rpartition("-")[2]
         if pid.isdigit() and not _alive(int(pid)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -41,7 +41,14 @@ class RevisionConflict(AssayError):
 
 
 class StageFailed(AssayError):
-    """A stage ended with its one sentence; the message is that sentence."""
+    """A stage ended with its one sentence; the message is that sentence.
+
+    `transient`: it may pass by waiting (an input that moved, a remote that did not answer), so it is tried again.
+    """
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
 
 
 # --- the catalogue of codes: what can be wrong with a row or a drop, and how to mend it ------------------------------
@@ -57,6 +64,7 @@ CODES: Mapping[str, str] = {
     "E_CHARACTER": "Remove the control character or lone surrogate.",
     "E_CLASS_NEW": "If the class is right: assay accept class:NAME. If not: assay reject class:NAME.",
     "E_DELIMITER": "Use one of: comma, semicolon, tab, pipe; the same one in every row.",
+    "E_EMBED": "Look at the item, and deliver it again or remove it; another embed.model may cope with it.",
     "E_EMPTY": "The file holds no rows: deliver it again.",
     "E_ENCODING": "Save the file as UTF-8.",
     "E_EXPECTATION": "Look at data/validate/report.html, then: assay accept drop:NAME or assay reject drop:NAME.",
@@ -71,6 +79,7 @@ CODES: Mapping[str, str] = {
     "E_PARQUET": "Write the file again, to its end, with text columns `path` and `label`.",
     "E_POISON": "The file stops the decoder: deliver it again in another encoding.",
     "E_QUOTE": "Close the quote.",
+    "E_RANGE": "If the item is right: assay accept row:DROP/SOURCE. If not: assay reject row:DROP/SOURCE.",
     "E_SPLIT": "Use one of the splits in `validate.splits` of params.yaml.",
     "E_SYMLINK": "Deliver the file itself, not a link.",
     "E_TOO_LONG": "Keep lines under 1 MiB and fields under 64 KiB.",
@@ -170,6 +179,7 @@ FACTS = Table(
         "note": "text?",  # the rule that was applied: "16-bit scaled to 8", "EXIF orientation 6 applied"
     },
 )
+SKIPPED = Table("items without vectors", {"item": "text", "drop": "text", "code": "text", "message": "text"})
 GATE = Table("gate", {"subject": "text", "status": "text", "code": "text", "message": "text", "remedy": "text"})
 PASSED = Table("passed", {"item": "text"})  # the manifest items that the gate lets through
 GRAPH_ITEMS = Table("graph items", {"item": "text"})  # what row n of the neighbour graph stands for
@@ -219,8 +229,10 @@ DATASET = Table(
         "y": "text",
         "split": "text",
         "why": "text",  # "drop 0001-acme labels.csv:17", or "verdict <op> [<op> ...]"
+        "accepted": "text?",  # of an ambiguous item: all its labels as a JSON list, `y` first
     },
 )
+REMOVED = Table("left out", {"item": "text", "why": "text"})  # items of the manifest that a revision does not have
 AUGMENTED = Table(
     "augmented", {"item": "text", "variant": "int", "y": "text", "split": "text", "seed": "int", "data": "bytes"}
 )

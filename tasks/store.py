@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from ruamel.yaml import YAML
 
 from . import durable
 from .model import ASSETS, Mistake, Report, Table
@@ -26,6 +28,7 @@ from .model import ASSETS, Mistake, Report, Table
 FloatArray = NDArray[np.float32]
 
 SHARD_BYTES = 128 * 2**20  # an asset shard is closed when it reaches this
+DELIVERED_GROUP_BYTES = 2**30  # a delivered Parquet file that unpacks to more than this a row group is refused
 ROW_GROUP_BYTES = 4 * 2**20  # so that one item is read without its shard
 
 _TYPES = {"text": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "bytes": pa.binary()}
@@ -84,6 +87,26 @@ def _write_arrow(path: Path, arrow: pa.Table, *, compression: str = "zstd") -> N
     durable.write_with(path, lambda temporary: pq.write_table(arrow, temporary, compression=compression))
 
 
+def write_rows(path: Path, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as they come, atomically, one row group of ROW_GROUP_BYTES in memory: for tables that hold bytes."""
+    schema = schema_of(table, ())
+
+    def fill(temporary: Path) -> None:
+        group: list[Mapping[str, Any]] = []
+        size = 0
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for row in rows:
+                group.append(row)
+                size += sum(len(value) for value in row.values() if isinstance(value, bytes | str))
+                if size >= ROW_GROUP_BYTES:
+                    writer.write_table(pa.Table.from_pylist(group, schema=schema), row_group_size=len(group))
+                    group, size = [], 0
+            if group:
+                writer.write_table(pa.Table.from_pylist(group, schema=schema), row_group_size=len(group))
+
+    durable.write_with(path, fill)
+
+
 def read_table(path: Path, table: Table, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read one Parquet file, or every `*.parquet` of a folder in name order, checked against `table`.
 
@@ -137,6 +160,62 @@ def _check(path: Path, table: Table, schema: pa.Schema, columns: Sequence[str] |
             raise Mistake(
                 f"File '{path}' has column '{name}' as {schema.field(name).type}; table '{table.name}' wants {wanted}."
             )
+
+
+# --- a delivered Parquet file, as text -----------------------------------------------------------------------------
+
+
+class NotText(Exception):
+    """A delivered Parquet file cannot be read as rows of text; the message says why, after the file's name."""
+
+
+def text_columns(path: Path) -> list[str]:
+    """The column names of a delivered file; NotText if its footer is missing or a column is nested."""
+    with _delivered(path) as file:
+        for column in file.schema_arrow:
+            if pa.types.is_nested(column.type):
+                raise NotText(f"column '{column.name}' is nested ({column.type}).")
+        for group in range(file.num_row_groups):
+            if file.metadata.row_group(group).total_byte_size > DELIVERED_GROUP_BYTES:
+                raise NotText(f"row group {group} unpacks to more than {DELIVERED_GROUP_BYTES:,} bytes.")
+        return [str(name) for name in file.schema_arrow.names]
+
+
+def iterate_text_rows(path: Path) -> Iterator[dict[str, bytes]]:
+    """Each row as column -> the bytes of its text (Arrow's cast to string), nulls left out; a batch in memory."""
+    with _delivered(path) as file:
+        for batch in file.iter_batches(batch_size=4096):
+            columns = {}
+            for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                try:
+                    columns[name] = _as_bytes(column).to_pylist()
+                except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                    raise NotText(f"column '{name}' has type {column.type}, which is not text.") from None
+            for row in range(batch.num_rows):
+                yield {name: cells[row] for name, cells in columns.items() if cells[row] is not None}
+
+
+def _as_bytes(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
+        column = column if pa.types.is_large_string(column.type) else column.cast(pa.string())
+        column = column.cast(pa.large_binary())  # to bytes: Parquet proves no UTF-8, so decoding is left to each row
+    return column
+
+
+@contextmanager
+def _delivered(path: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: names in a damaged footer
+        with open(path, "rb") as raw:
+            raw.seek(max(0, path.stat().st_size - 4))
+            complete = raw.read() == b"PAR1"
+        if complete:
+            raise NotText(f"its content is damaged ({_first_line(error).rstrip('.')}).") from None
+        raise NotText("footer missing: file still being written?") from None
 
 
 # --- vectors: items beside fixed-size lists of float32 ---------------------------------------------------------------
@@ -221,12 +300,12 @@ def iterate_assets(shard: Path) -> Iterator[tuple[str, bytes]]:
 
 
 class AssetReader:
-    """Random access to assets by (shard, row): keeps each open shard's row-group offsets and the last group read."""
+    """Random access to assets by (shard, row): keeps each open shard's row-group offsets and the last `groups` read."""
 
-    def __init__(self, drops: Path) -> None:
-        self._drops = drops
+    def __init__(self, drops: Path, *, groups: int = 1) -> None:
+        self._drops, self._keep = drops, groups
         self._files: dict[str, tuple[pq.ParquetFile, list[int]]] = {}
-        self._group: tuple[str, int, list[bytes]] | None = None
+        self._groups: dict[tuple[str, int], list[bytes]] = {}  # the one used last stands last
 
     def __call__(self, shard: str, row: int) -> bytes:
         if shard not in self._files:
@@ -238,10 +317,13 @@ class AssetReader:
             self._files[shard] = (file, list(np.cumsum(sizes)))
         file, ends = self._files[shard]
         group = int(np.searchsorted(ends, row, side="right"))
-        if self._group is None or self._group[:2] != (shard, group):
-            self._group = (shard, group, file.read_row_group(group, columns=["data"])["data"].to_pylist())
-        start = ends[group - 1] if group else 0
-        return self._group[2][row - start]
+        contents = self._groups.pop((shard, group), None)
+        if contents is None:
+            contents = file.read_row_group(group, columns=["data"])["data"].to_pylist()
+            while len(self._groups) >= self._keep:
+                del self._groups[next(iter(self._groups))]
+        self._groups[shard, group] = contents
+        return contents[row - (ends[group - 1] if group else 0)]
 
 
 # --- reports, hashes, JSON -------------------------------------------------------------------------------------------
@@ -275,3 +357,10 @@ def read_json(path: Path) -> Any:
 def sha256_file(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stage_version(workspace: Path, stage: str) -> str:
+    """The stage's version in code.yaml, a flat `stage: version` mapping; "0" where there is none."""
+    path = workspace / "code.yaml"
+    content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) if path.exists() else None
+    return str((content or {}).get(stage, "0"))

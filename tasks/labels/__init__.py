@@ -5,6 +5,7 @@ A kind is one file in this folder. Its module has:
     parse(text) -> y          the delivered text as the JSON text that tables hold; ValueError with a reason
     show(y) -> text           the label as words for a person
     classes_of(y) -> names    the class names in a label: what the vocabulary check looks at
+    target(y) -> name or None what an audit checks against a model; None: this label cannot be audited
     encode(ys, classes) -> (N, C) float32     Y as a vector, for (X, Y) anomaly detection
 """
 

@@ -39,6 +39,11 @@ def classes_of(y: str) -> tuple[str, ...]:
     return (show(y),)
 
 
+def target(y: str) -> str | None:
+    """The class that an audit checks: '"dog"' -> dog; None for the unknown label, JSON null."""
+    return None if y == "null" else show(y)
+
+
 def encode(ys: Sequence[str], classes: Sequence[str]) -> NDArray[np.float32]:
     """One-hot rows, (N, K) float32; K classes in the order given, which must contain every label."""
     column = {name: k for k, name in enumerate(classes)}

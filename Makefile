@@ -1,0 +1,37 @@
+# Everything sets itself up: `make demo` on a fresh machine is the first command to try.
+PYTHON ?= python3
+BIN := .venv/bin
+THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+PYTEST := $(THREADS) $(BIN)/python -P -m pytest
+DEMO ?= demo-workspace
+
+.PHONY: demo test test-long check format lock setup clean
+
+demo: setup  ## a complete story on real digits, no servers; about three minutes
+	$(BIN)/assay demo $(DEMO)
+
+test: setup  ## every test but the long ones
+	$(PYTEST) -n 2 --dist loadgroup -m "not long"
+
+test-long: setup  ## the long ones: minutes to hours
+	$(PYTEST) -m long
+
+check: setup  ## what CI runs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup:
+	@$(PYTHON) scripts/set_up.py
+
+lock: setup  ## resolve pyproject.toml again: names, versions and hashes, no addresses
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --group dev pyproject.toml --output-file requirements.lock --quiet $(LOCK_FLAGS)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis $(DEMO)

@@ -1,0 +1,60 @@
+"""What does an engineer see in Prefect after a run? One markdown page: counts, what waits, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from prefect.artifacts import create_markdown_artifact
+
+from tasks import versions
+from tasks.model import Report
+
+PAGES = {
+    "Validation": "data/validate/report.html",
+    "Queue": "data/triage/queue.parquet",
+    "Noise": "data/audit/noise.json",
+    "Report": "report.html",
+}
+
+
+def publish_summary(
+    flow: str,
+    workspace: Path,
+    reports: Sequence[Report],
+    *,
+    held: Iterable[str] = (),
+    revision: versions.Published | None = None,
+) -> str:
+    """Write the run's markdown artifact (key `assay-<flow>`) and return it."""
+    text = markdown(flow, workspace, reports, held=held, revision=revision)
+    create_markdown_artifact(text, key=f"assay-{flow}", description=f"{flow} in {workspace}")
+    return text
+
+
+def markdown(
+    flow: str,
+    workspace: Path,
+    reports: Sequence[Report],
+    *,
+    held: Iterable[str] = (),
+    revision: versions.Published | None = None,
+) -> str:
+    """The page as text: a row a stage, what is held with its next command, links to the pages that exist."""
+    lines = [f"# {flow} in `{workspace}`", ""]
+    if revision is not None:
+        lines += [f"**{_cell(revision.sentence)}**", ""]
+    lines += ["| stage | | counts | seconds |", "|---|---|---|---:|"]
+    for report in reports:
+        counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in report.counts.items())
+        lines.append(f"| {report.stage} | {report.status} | {_cell(counts)} | {report.seconds:.1f} |")
+    waiting = list(held)
+    lines += ["", "## What waits", "", *(f"- {_cell(sentence)}" for sentence in waiting or ["Nothing."])]
+    links = [(name, workspace / page) for name, page in PAGES.items() if (workspace / page).exists()]
+    lines += ["", "## Look at", "", *(f"- [{name}]({path.resolve().as_uri()})" for name, path in links)]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Text from the data as inert markdown: no link, tag or table can begin in it."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#!" else c for c in text.replace("\n", " "))

@@ -1,0 +1,107 @@
+"""How is a figure drawn without a script or a library in the page? As a small inline SVG.
+
+Colours come from the page's CSS variables, so that light and dark both read. Text from the data never enters an SVG.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup, escape
+
+WIDTH, HEIGHT = 520, 220
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
+
+
+def line(
+    points: Sequence[tuple[float, float]], *, x: str, y: str, percent: bool = False, diagonal: bool = False
+) -> Markup:
+    """A line chart of (x, y); `percent`: both axes are shares; `diagonal`: the random order as a dashed line."""
+    if len(points) < 2:
+        return Markup("")
+    x_top = 1.0 if percent else max(px for px, _ in points)
+    x_low = 0.0 if percent else min(px for px, _ in points)
+    y_top = 1.0 if percent else max(max(py for _, py in points), 1e-9)
+
+    def at(px: float, py: float) -> str:
+        across = (px - x_low) / max(x_top - x_low, 1e-9)
+        return (
+            f"{LEFT + across * (WIDTH - LEFT - RIGHT):.1f},{HEIGHT - BOTTOM - py / y_top * (HEIGHT - TOP - BOTTOM):.1f}"
+        )
+
+    parts = [_axes(x_low, x_top, y_top, percent)]
+    if diagonal:
+        parts.append(f'<polyline class="rule" points="{at(0, 0)} {at(1, 1)}"/>')
+    parts.append(f'<polyline class="curve" points="{" ".join(at(px, py) for px, py in points)}"/>')
+    parts.append(_titles(x, y))
+    return _svg(parts, f"{y} against {x}")
+
+
+def _axes(x_low: float, x_top: float, y_top: float, percent: bool) -> str:
+    lines = []
+    for share in (0, 0.25, 0.5, 0.75, 1.0):
+        y = HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+        x = LEFT + share * (WIDTH - LEFT - RIGHT)
+        y_label = f"{share:.0%}" if percent else f"{share * y_top:.2g}"
+        x_label = f"{share:.0%}" if percent else f"{x_low + share * (x_top - x_low):,.0f}"
+        lines.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        lines.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{y_label}</text>')
+        anchor = "start" if share == 0 else "end" if share == 1 else "middle"
+        lines.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="{anchor}">{x_label}</text>')
+    return "".join(lines)
+
+
+def _titles(x: str, y: str) -> str:
+    middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
+    return f'<text class="title" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x)}</text>'
+
+
+def dots(groups: Mapping[str, Sequence[float]]) -> Markup:
+    """One row a group: a dot a value, a bar at the mean; for accuracies over seeds."""
+    values = [value for group in groups.values() for value in group]
+    if not values:
+        return Markup("")
+    low, high = min(values), max(values)
+    margin = max((high - low) * 0.15, 0.002)
+    low, high = low - margin, high + margin
+    row_height = 44
+    height = row_height * len(groups) + BOTTOM
+    left = 150
+
+    def at(value: float) -> float:
+        return left + (value - low) / (high - low) * (WIDTH - left - RIGHT)
+
+    parts = []
+    for tick in range(5):
+        value = low + (high - low) * tick / 4
+        parts.append(f'<line class="grid" x1="{at(value):.1f}" x2="{at(value):.1f}" y1="0" y2="{height - BOTTOM}"/>')
+        parts.append(f'<text x="{at(value):.1f}" y="{height - BOTTOM + 16}" text-anchor="middle">{value:.1%}</text>')
+    for index, (name, group) in enumerate(groups.items()):
+        y = row_height * index + row_height / 2
+        mean = statistics.fmean(group)
+        parts.append(f'<text class="name" x="{left - 12}" y="{y + 4}" text-anchor="end">{escape(name)}</text>')
+        parts += [f'<circle class="dot" cx="{at(value):.1f}" cy="{y}" r="5"/>' for value in group]
+        parts.append(f'<line class="mean" x1="{at(mean):.1f}" x2="{at(mean):.1f}" y1="{y - 14}" y2="{y + 14}"/>')
+    return _svg(parts, "accuracy by revision", height)
+
+
+def bars(rows: Sequence[tuple[str, float]], *, unit: str) -> Markup:
+    """Horizontal bars with their values; for seconds a stage."""
+    if not rows:
+        return Markup("")
+    top = max(value for _, value in rows) or 1.0
+    row_height, left = 24, 80
+    parts = []
+    for index, (name, value) in enumerate(rows):
+        y = index * row_height
+        width = value / top * (WIDTH - left - 70)
+        parts.append(f'<text class="name" x="{left - 8}" y="{y + 16}" text-anchor="end">{escape(name)}</text>')
+        parts.append(f'<rect class="bar" x="{left}" y="{y + 5}" width="{max(width, 1):.1f}" height="14" rx="3"/>')
+        parts.append(f'<text x="{left + width + 6:.1f}" y="{y + 16}">{value:.1f} {escape(unit)}</text>')
+    return _svg(parts, f"{unit} a stage", row_height * len(rows))
+
+
+def _svg(parts: Sequence[str], label: str, height: float = HEIGHT) -> Markup:
+    inside = "".join(parts)
+    return Markup(f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(label)}">{inside}</svg>')

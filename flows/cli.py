@@ -1,0 +1,265 @@
+"""The `assay` command: the chain by name, one sentence for a mistake, exit codes that scripts can trust.
+
+Exit codes: 0 done, 1 a mistake, 3 done but something is held. The only place that catches what nothing else does: the
+traceback goes to .assay/logs/crash.log, the person gets one sentence.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.text import Text
+from typer.exceptions import TyperException
+
+from tasks.model import AssayError
+
+from . import cli_history, environment
+from .terminal import HERE, LogFile, Quiet, Reviewer, Workspace, console, open_workspace, print_next, print_waiting
+
+app = typer.Typer(
+    help="Turns drops of labelled data into dataset revisions that people can trust.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(cli_history.app)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make or fill.")],
+    remote: Annotated[str | None, typer.Option(help="The DVC remote; default: a local folder.", metavar="URL")] = None,
+) -> None:
+    """Make a workspace: git, DVC, params.yaml, dvc.yaml, code.yaml; prints the tree.
+
+    Example: assay init cats-and-dogs
+    """
+    environment.prepare(folder)
+    from tasks import versions
+    from tasks.modalities.image.embed import resolve_auto
+
+    made = versions.init(folder, embed_model=resolve_auto(), remote=remote)
+    console.print(Text(f"{folder}", "bold"))
+    for name in made:
+        console.print(Text(f"  {name}"))
+    console.print("\nPut a labelled folder in, then run the chain:")
+    print_next(folder, "receive FOLDER", "run")
+
+
+@app.command()
+def receive(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of images with their labels.")],
+    workspace: Workspace = HERE,
+) -> None:
+    """Pack a landing folder into data/drops, and commit it.
+
+    Labels: one folder a class, or labels.csv / .tsv / .jsonl / .parquet with the columns path, label and, if you have
+    them, id, split, annotator, meta_*.
+
+    Example: assay receive ~/deliveries/2024-05-acme
+    """
+    root = open_workspace(workspace)
+    from tasks import receive as receiving
+    from tasks import versions
+
+    from .clock import now
+
+    with versions.lock(root), console.status(f"reading {folder} ..."):
+        versions.prepare_run(root)
+        receipt = receiving.receive(folder, root, received_at=now())
+        versions.share_drop(root, receipt.drop)
+    if receipt.known:
+        console.print(f"Nothing new: '{folder}' was already received as {receipt.drop}.")
+        return
+    console.print(
+        f"Received {receipt.drop}: {receipt.rows:,} rows, {receipt.assets:,} assets, {receipt.faulty:,} faulty rows."
+    )
+    for sentence in receipt.notes:
+        console.print(Text(f"  {sentence}"))
+    print_next(workspace, "run")
+
+
+@app.command()
+def run(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile = None) -> None:
+    """Receive what waits in data/incoming, then curate: new drops -> a queue, worst first.
+
+    Ends with 3 when something is held, and names it.
+
+    Example: assay run --workspace cats-and-dogs
+    """
+    root = open_workspace(workspace)
+    from . import show
+    from .curate import curate
+
+    with show.run_lines(console, quiet=quiet, log_file=log_file):
+        curated = curate(root)
+    print_waiting((*curated.rejected, *curated.held))
+    queue = curated.reports[-1]
+    if not quiet:
+        console.print(f"\nThe queue holds {queue.counts.get('queued', 0):,} items, worst first.")
+        print_next(workspace, "export csv queue.csv", "answer queue.csv --reviewer YOU", "revise")
+    if curated.waits:
+        raise typer.Exit(3)
+
+
+def _settle(action: str, subject: str, workspace: Path, reviewer: str) -> None:
+    root = open_workspace(workspace)
+    from tasks import journal
+
+    from .clock import now
+
+    journal.settle(root, subject, action, reviewer=reviewer, at=now())
+    console.print(Text(f"Noted: {action} {subject}."))
+    print_next(workspace, "run")
+
+
+Subject = Annotated[str, typer.Argument(metavar="SUBJECT", help="class:NAME, drop:NAME, row:DROP/SOURCE or item:ID.")]
+
+
+@app.command()
+def accept(subject: Subject, workspace: Workspace = HERE, reviewer: Reviewer = "owner") -> None:
+    """Let through what the gate holds.
+
+    Example: assay accept class:dog
+    """
+    _settle("accept", subject, workspace, reviewer)
+
+
+@app.command()
+def reject(subject: Subject, workspace: Workspace = HERE, reviewer: Reviewer = "owner") -> None:
+    """Leave out what the gate holds.
+
+    Example: assay reject class:dgo
+    """
+    _settle("reject", subject, workspace, reviewer)
+
+
+@app.command()
+def export(
+    format: Annotated[str, typer.Argument(metavar="FORMAT", help="csv (safe in a spreadsheet) or jsonl (exact).")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    workspace: Workspace = HERE,
+) -> None:
+    """Write the queue out, for people to answer elsewhere.
+
+    Example: assay export csv queue.csv
+    """
+    root = open_workspace(workspace)
+    from tasks import journal
+
+    count = journal.export_queue(root, format, file)
+    console.print(f"Wrote {count:,} doubtful items to {file}. Fill the columns `action` and `label`.")
+    print_next(workspace, f"answer {file} --reviewer YOU")
+
+
+@app.command()
+def answer(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSONL with the columns item, action, label.")],
+    reviewer: Reviewer,
+    workspace: Workspace = HERE,
+) -> None:
+    """Take people's answers: keep, relabel, remove, unsure or ambiguous. The same file twice is taken once.
+
+    Example: assay answer queue.csv --reviewer maria
+    """
+    root = open_workspace(workspace)
+    from tasks import journal
+
+    from .clock import now
+
+    outcome = journal.answer_file(root, file, reviewer=reviewer, at=now())
+    console.print(
+        f"Taken: {outcome.accepted:,} new, {outcome.already:,} already there, {len(outcome.refused):,} refused."
+    )
+    for sentence in outcome.refused[:20]:
+        console.print(Text(f"  {sentence}", "red"))
+    if len(outcome.refused) > 20:
+        console.print(f"  and {len(outcome.refused) - 20:,} more.")
+    if outcome.refused:
+        console.print(Text(f"  Refused lines are kept in {outcome.kept_aside}."))
+    print_next(workspace, "revise")
+    if outcome.refused:
+        raise typer.Exit(3)
+
+
+@app.command()
+def revise(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile = None) -> None:
+    """Apply the answers and publish a tagged revision.
+
+    Example: assay revise
+    """
+    root = open_workspace(workspace)
+    from . import show
+    from .revise import revise as flow
+
+    with show.run_lines(console, quiet=quiet, log_file=log_file):
+        revised = flow(root)
+    if not quiet:
+        tag = revised.published.tag
+        console.print(Text(f"\n{revised.published.sentence}"))
+        print_next(workspace, "log", f"get {tag} DIR --format imagefolder", f"verify {tag}")
+
+
+@app.command()
+def augment(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile = None) -> None:
+    """Augment the current revision: noise, rotation, translation, homothety, crop, elastic, grid distortion.
+
+    Example: assay augment
+    """
+    root = open_workspace(workspace)
+    from . import show
+    from .augment import augment as flow
+
+    with show.run_lines(console, quiet=quiet, log_file=log_file):
+        report = flow(root)
+    if not quiet:
+        console.print(f"\n{report.counts['variants']:,} augmented images in {root / 'data' / 'augment'}.")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")] = Path("demo-workspace"),
+    seeds: Annotated[int, typer.Option(help="How many noise seeds to measure the audit over.")] = 5,
+) -> None:
+    """A complete story on real images of digits: planted errors found, reviewed, published. No servers.
+
+    Example: assay demo
+    """
+    environment.prepare(folder)
+    from .demo import tell
+
+    tell(folder, console, seeds=seeds)
+
+
+def main() -> NoReturn:
+    """Run the command line; the exit code is the contract."""
+    try:
+        code = app(standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        print("Stopped. What was done is kept; run the same command again to go on.", file=sys.stderr)
+        sys.exit(130)
+    except AssayError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except TyperException as error:
+        print(f"error: {error} Try: assay --help", file=sys.stderr)
+        sys.exit(1)
+    except BaseException as error:
+        crash = Path(".assay/logs/crash.log")
+        crash.parent.mkdir(parents=True, exist_ok=True)
+        crash.write_text(traceback.format_exc(), encoding="utf-8")
+        print(
+            f"error: {type(error).__name__}: {error}. This is a fault of Assay's; the details are in {crash}.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""What does Assay do, told on real images in a few minutes, without a server?
+
+Drops of scikit-learn's digits with planted mistakes (digits.py) go through the real chain in a workspace of their own:
+curated, published as delivered, the queue answered by a simulated reviewer, published again; then a rerun with nothing
+new and a small further drop. Every figure is computed in the run that prints it, against what was planted.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.rule import Rule
+from rich.text import Text
+
+from tasks import journal, store, versions
+from tasks.model import QUEUE, Mistake, Report, label_json
+
+from . import demo_figures, show
+from .clock import now
+from .digits import DROPS, NOISE, UNKNOWN_CLASS, Digits, digits, write_drop
+from .report import write_report
+
+MARK = ".assay/demo"  # a folder with this file is an earlier demo, and may be replaced
+REVIEWER = "simulated"
+REVIEWER_ERRS = 0.03
+SEED = 0
+
+
+@dataclass(slots=True)
+class Demo:
+    """The story so far."""
+
+    folder: Path
+    console: Console
+    truth: Digits
+    planted: dict[int, str] = field(default_factory=dict)  # row of the digits -> wrong label
+    queue: list[str] = field(default_factory=list)  # items of the answered queue, worst first
+    reports: dict[str, tuple[Report, ...]] = field(default_factory=dict)  # chapter -> a Report a stage
+
+    @contextmanager
+    def chapter(self, title: str) -> Iterator[None]:
+        """A heading, the lines of the runs inside it, and the seconds that they took."""
+        self.console.print()
+        self.console.print(Rule(Text(title, "bold"), align="left", style="dim"))
+        started = time.perf_counter()
+        with show.run_lines(self.console, quiet=False, log_file=self.folder / ".assay/logs/demo.log"):
+            yield
+        self.console.print(Text(f"  {time.perf_counter() - started:.1f} s", "dim"))
+
+
+def tell(folder: Path, console: Console, *, seeds: int = 5) -> None:
+    """Run the whole story in `folder`, which must be new, empty or an earlier demo; writes its report.html."""
+    started = time.perf_counter()
+    make_room(folder)
+    versions.init(folder, embed_model="patches")
+    versions.write_note(folder, MARK, "made by assay demo\n")
+    demo = Demo(folder.resolve(), console, digits())
+    console.print(f"A workspace of its own in {folder}: git, DVC and a local remote. No server, no network.")
+    with demo.chapter("1 · A drop arrives: 700 scans, 5 % of the labels planted wrong"):
+        deliver(demo, "january-acme")
+    with demo.chapter("2 · Published as delivered, so that there is something to compare with"):
+        publish(demo)
+    with demo.chapter("3 · Two more drops: 550 scans with 10 % wrong labels and faults, 130 clean ones"):
+        deliver(demo, "february-bolt", "march-core")
+    with demo.chapter("4 · Published again, still as delivered; what the gate holds does not block the rest"):
+        before = publish(demo)
+    with demo.chapter("5 · The queue goes to a reviewer: simulated from the planted truth, wrong 3 % of the time"):
+        review(demo)
+    with demo.chapter("6 · The answers become a revision"):
+        after = publish(demo)
+    with demo.chapter("7 · The same again, with nothing new"):
+        deliver(demo)
+    with demo.chapter("8 · A drop of 1 %: only what is new is computed"):
+        deliver(demo, "april-core")
+    with demo.chapter(f"9 · What it was worth, against what was planted ({seeds} seeds)"):
+        story = demo_figures.measure(demo, before, after, seeds=seeds)
+    page = write_report(demo.folder, story)
+    console.print(Text(f"\n{time.perf_counter() - started:.0f} seconds in all. The story as one page: {page}", "bold"))
+    console.print("Next, try:")
+    for command in ("log", f"diff {before} {after}", "verify", f"get {after} train-me", "export csv queue.csv"):
+        console.print(Text(f"  .venv/bin/assay {command} --workspace {folder}", "green"))
+
+
+def make_room(folder: Path) -> None:
+    """Remove an earlier demo; anything else that is not empty is refused."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not (folder / MARK).exists():
+            raise Mistake(f"'{folder}' is not empty and is no earlier demo. Name another folder: assay demo DIR")
+        shutil.rmtree(folder)
+
+
+def deliver(demo: Demo, *names: str) -> None:
+    """Write the named drops into data/incoming, as a supplier would, and run what follows."""
+    from .curate import curate
+
+    for name in names:
+        landing = demo.folder / "data" / "incoming" / name
+        faults = name == "february-bolt"
+        demo.planted |= write_drop(demo.truth, name, landing, noise=NOISE[name], seed=SEED, faults=faults)
+    curated = curate(demo.folder)
+    ran = sum(report.status == "ran" for report in curated.reports)
+    demo.console.print(Text(f"  {ran} of {len(curated.reports)} stages ran."))
+    for sentence in (*curated.rejected, *curated.held):
+        demo.console.print(Text(f"  held: {sentence}", "yellow"))
+    demo.reports[" ".join(names) or "nothing new"] = curated.reports
+
+
+def publish(demo: Demo) -> str:
+    """`assay revise`; returns the tag."""
+    from .revise import revise
+
+    revised = revise(demo.folder)
+    demo.console.print(Text(f"  {revised.published.sentence}", "bold"))
+    return revised.published.tag
+
+
+def review(demo: Demo) -> None:
+    """Answer the whole queue through what `assay answer` runs, and settle the class that nobody knows."""
+    journal.settle(demo.folder, f"class:{UNKNOWN_CLASS}", "reject", reviewer="owner", at=now())
+    demo.console.print(Text(f"  assay reject class:{UNKNOWN_CLASS}", "green"))
+    queue = store.read_table(demo.folder / "data" / "triage" / "queue.parquet", QUEUE)
+    demo.queue = list(queue["item"])
+    rng = np.random.default_rng(SEED)
+    lines = []
+    for item, given in zip(queue["item"], queue["y"], strict=True):
+        says = int(demo.truth.labels[int(item[1:])])
+        if rng.random() < REVIEWER_ERRS:
+            says = int((says + rng.integers(1, 10)) % 10)
+        action = "keep" if label_json(str(says)) == given else "relabel"
+        lines.append(json.dumps({"item": item, "action": action, "label": str(says)}))
+    answers = demo.folder / ".assay" / "answers.jsonl"
+    answers.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    outcome = journal.answer_file(demo.folder, answers, reviewer=REVIEWER, at=now())
+    demo.console.print(Text(f"  assay answer answers.jsonl --reviewer {REVIEWER}", "green"))
+    demo.console.print(f"  {outcome.accepted} answers taken, {len(outcome.refused)} refused.")
+
+
+__all__ = ["DROPS", "Demo", "tell"]

@@ -1,0 +1,33 @@
+"""Which switches must be set before Prefect, DVC and Great Expectations are imported?
+
+Telemetry off, Prefect's console quiet (show.py shows its lines, the run's logs keep them), and a Prefect home in the
+workspace, so that a run needs no server started by hand and leaves nothing outside. What a user has set stays.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+TELEMETRY_OFF = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DVC_NO_ANALYTICS": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ITERATIVE_DO_NOT_TRACK": "1",
+}
+PREFECT = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "PREFECT_CLI_PROMPT": "false",
+}
+
+
+def prepare(workspace: Path | None) -> None:
+    """Set the switches for this process and its children; before prefect, dvc or great_expectations is imported."""
+    os.environ.update(TELEMETRY_OFF)
+    for name, value in PREFECT.items():
+        os.environ.setdefault(name, value)
+    if workspace is not None and not {"PREFECT_HOME", "PREFECT_API_URL", "PREFECT_PROFILE"} & os.environ.keys():
+        os.environ["PREFECT_HOME"] = str((workspace / ".assay" / "prefect").resolve())

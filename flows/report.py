@@ -1,0 +1,168 @@
+"""What does the workspace look like now? One self-contained page, report.html: no script, no external host.
+
+Reads what the stages wrote; writes report.html in the workspace root. The demo adds what only it knows (what was
+planted, a model's accuracy) as `story`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from tasks import STAGES, durable, labels, modalities, params, store, versions
+from tasks.model import ANNOTATIONS, DUPLICATES, FINDINGS, GATE, MANIFEST, QUARANTINE, QUEUE, SCORES, Mistake, Task
+
+from . import charts
+
+FINDS = 40  # thumbnails on the page
+CLASSES = 20  # rows and columns of the confusion table; the rest are said to be left out
+ROWS = 50  # quarantined rows shown; the rest are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What the demo measured against its planted truth; every figure is computed in the run that prints it."""
+
+    sentences: Sequence[str] = ()
+    table: Sequence[tuple[str, str, str]] = ()  # name, value, what it means
+    curve: Sequence[tuple[float, float]] = ()  # share of the queue reviewed -> share of planted errors found
+    accuracy: Mapping[str, Sequence[float]] = field(default_factory=dict)  # revision -> accuracy a seed
+
+
+def write_report(workspace: Path, story: Story | None = None) -> Path:
+    """Write report.html from the current state of `workspace`; returns its path."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("flows", "."), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    page = environment.get_template("report.html.j2").render(**collect(workspace, story or Story()), charts=charts)
+    path = workspace / "report.html"
+    durable.write_text(path, page)
+    return path
+
+
+def collect(workspace: Path, story: Story) -> dict[str, Any]:
+    """Everything that the page shows, as plain values; what has not run yet is empty, not an error."""
+    data = workspace / "data"
+    task = params.section(workspace / "params.yaml", "task", Task)
+    show = labels.kind(task.kind).show
+    reports = {
+        stage: store.read_report(data / f"{stage}.json") for stage in STAGES if (data / f"{stage}.json").exists()
+    }
+    quarantine = _table(data / "ingest" / "quarantine", QUARANTINE)
+    gate = _table(data / "validate" / "gate.parquet", GATE)
+    audit = reports.get("audit")
+    return {
+        "name": workspace.resolve().name,
+        "revisions": versions.log(workspace),
+        "drops": _drops(data),
+        "finds": _finds(data, task, show),
+        "queue_size": len(_table(data / "triage" / "queue.parquet", QUEUE)),
+        "noise": audit.figures.get("noise_rate") if audit else None,
+        "used": {stage: report.used for stage, report in reports.items() if report.used},
+        "confusion": _confusion(data, show),
+        "quarantine": quarantine.to_dict("records")[:ROWS],
+        "quarantined": len(quarantine),
+        "codes": sorted(Counter(quarantine["code"]).items()) if len(quarantine) else [],
+        "held": [row for row in gate.to_dict("records") if row["status"] == "held"],
+        "severity": _severity(data),
+        "seconds": [(stage, reports[stage].seconds) for stage in STAGES if stage in reports],
+        "story": story,
+        "rows_shown": ROWS,
+    }
+
+
+def _table(path: Path, table: Any) -> Any:
+    try:
+        return store.read_table(path, table)
+    except Mistake:
+        return store.frame(table)
+
+
+def _drops(data: Path) -> list[dict[str, Any]]:
+    """One row a drop: where its delivered rows ended."""
+    rows = []
+    for receipt_file in sorted((data / "drops").glob("*/receipt.json")):
+        receipt = store.read_json(receipt_file)
+        drop = receipt["drop"]
+
+        def ended(kind: str, table: Any, drop: str = drop) -> int:
+            path = data / "ingest" / kind / f"{drop}.parquet"
+            part = _table(path, table)
+            return int((part["source"] != "annotations").sum()) if kind == "manifest" else len(part)
+
+        rows.append(
+            {
+                "drop": drop,
+                "rows": receipt["rows"],
+                "at": receipt["received_at"][:16].replace("T", " "),
+                "accepted": ended("manifest", MANIFEST),
+                "annotations": ended("annotations", ANNOTATIONS),
+                "duplicates": ended("duplicates", DUPLICATES),
+                "quarantined": ended("quarantine", QUARANTINE),
+            }
+        )
+    return rows
+
+
+def _finds(data: Path, task: Task, show: Any) -> list[dict[str, Any]]:
+    """The worst of the queue with thumbnails, as data URIs: the page needs no other file."""
+    queue = _table(data / "triage" / "queue.parquet", QUEUE).head(FINDS)
+    if queue.empty:
+        return []
+    manifest = store.read_table(data / "ingest" / "manifest", MANIFEST, columns=["item", "shard", "row"])
+    where = manifest[manifest["item"].isin(set(queue["item"]))].set_index("item")
+    read = store.AssetReader(data / "drops")
+    thumbnail = modalities.modality(task.modality).thumbnail
+    finds = []
+    for row in queue.to_dict("records"):
+        place = where.loc[row["item"]]
+        image = base64.b64encode(thumbnail(read(place["shard"], int(place["row"])), 96)).decode()
+        finds.append(
+            {
+                "item": row["item"],
+                "given": show(row["y"]),
+                "suggestion": show(row["suggestion"]) if row["suggestion"] else None,
+                "p_wrong": row["p_wrong"],
+                "reason": row["reason"],
+                "image": f"data:image/png;base64,{image}",
+            }
+        )
+    return finds
+
+
+def _confusion(data: Path, show: Any) -> dict[str, Any]:
+    """Given against suggested labels of the flagged items, the most confused classes first."""
+    scores = _table(data / "audit" / "scores.parquet", SCORES)
+    flagged = scores[scores["flagged"].astype(bool)] if len(scores) else scores
+    if flagged.empty:
+        return {"classes": [], "cells": {}, "left_out": 0, "most": 0}
+    findings = _table(data / "ingest" / "manifest", MANIFEST).set_index("item")["y"]
+    pairs = Counter(
+        (show(findings[item]), show(suggestion))
+        for item, suggestion in zip(flagged["item"], flagged["suggestion"], strict=True)
+        if suggestion is not None and item in findings.index
+    )
+    weight: Counter[str] = Counter()
+    for (given, suggested), count in pairs.items():
+        weight[given] += count
+        weight[suggested] += count
+    classes = sorted(name for name, _ in weight.most_common(CLASSES))
+    return {
+        "classes": classes,
+        "cells": dict(pairs),
+        "left_out": len(weight) - len(classes),
+        "most": max(pairs.values(), default=0),
+    }
+
+
+def _severity(data: Path) -> list[tuple[float, float]]:
+    """(rank, severity) of the label noise findings, worst first."""
+    findings = _table(data / "audit" / "findings.parquet", FINDINGS)
+    ordered = sorted((float(value) for value in findings["severity"]), reverse=True)
+    return [(float(rank), value) for rank, value in enumerate(ordered, 1)]

@@ -1,0 +1,45 @@
+"""Verdicts -> a tagged revision.
+
+A revision is a pure function of drops, verdicts and params.yaml. The audit runs again before the tag, so that the tag's
+metrics are those of the revision, but no float of it decides a label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import flow
+
+from tasks import steps, versions
+from tasks.model import Report
+
+from .artifacts import publish_summary
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """What a revise run did: a Report a stage, and the revision."""
+
+    reports: tuple[Report, ...]
+    published: versions.Published
+
+
+@flow(name="revise", flow_run_name="revise", persist_result=False)
+def revise(workspace: Path) -> Revised:
+    """Apply whatever verdicts there are, and publish."""
+    with versions.lock(workspace):
+        versions.prepare_run(workspace)
+        answers = steps.take_answers(workspace)
+        manifest = steps.ingest(workspace, after=answers)
+        gate = steps.validate(workspace, after=manifest)
+        table = steps.revise(workspace, after=gate)
+        vectors = steps.embed(workspace, after=manifest)
+        graph = steps.relate(workspace, after=vectors)
+        noise = steps.audit(workspace, after=[gate, graph])
+        odd = steps.detect(workspace, after=[gate, graph])
+        queue = steps.triage(workspace, after=[noise, odd])
+        published = steps.publish(workspace, after=[table, queue])
+    reports = (answers, manifest, gate, table, vectors, graph, noise, odd, queue)
+    publish_summary("revise", workspace, reports, held=gate.notes, revision=published)
+    return Revised(reports, published)

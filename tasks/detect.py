@@ -1,0 +1,270 @@
+"""Which pairs of an item and its label are odd, and which items are odd, doubled or in two splits?
+
+Reads   data/ingest/manifest, data/ingest/duplicates, data/validate/passed.parquet, data/verdicts, data/embed/vectors,
+        data/relate
+Writes  data/detect/findings.parquet: the notable ones only; the report counts them by check
+
+    xy_<detector>_v1           pyod on the concatenation of X (centred, <= `width` principal directions) and one-hot Y
+    neighbour_disagreement_v1  the nearest items have another label
+    outlier_v1                 pyod on X alone
+    exact_duplicate_v1, near_duplicate_v1, leakage_v1, label_conflict_v1: see copies.py
+
+The one home of pyod. Measured on digits, 5 % wrong labels (AUROC/AP): KNN .99/.96, LOF .98/.85; IForest, ECOD, COPOD,
+HBOS, PCA and LODA .47-.60/.05-.10, which is chance: a wrong label is normal in each marginal of the concatenation.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from . import answers, copies, durable, store, vectors
+from . import labels as label_kinds
+from .model import DUPLICATES, FINDINGS, MANIFEST, PASSED, Mistake, Report, Task
+from .store import FloatArray
+
+# shapes: N items, D embedding, K classes, k neighbours
+ScoreArray = NDArray[np.float64]
+
+QUADRATIC = ("KNN", "LOF")  # cost grows with N * N: above max_items they are fitted on a sample
+AT_CHANCE = ("COPOD", "ECOD", "HBOS", "IForest", "LODA", "PCA")  # on (X, Y) pairs
+DETECTORS = tuple(sorted((*QUADRATIC, *AT_CHANCE, "CBLOF")))
+FEWEST = 3  # items that a neighbour detector can say anything about
+
+
+@dataclass(frozen=True)
+class Params:
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic, never changed
+
+    task: Task = field(default_factory=Task)
+    detectors: tuple[str, ...] = ("KNN", "LOF")  # pyod classes for the (X, Y) pairs
+    outlier: str = "KNN"  # pyod class for X alone
+    neighbours: int = 10  # of KNN and of the disagreement (LOF takes twice as many), 1..100
+    y_weight: float = 1.0  # length of the one-hot label beside X of length 1, 0..10; from 1 on, labels never mix
+    width: int = 64  # principal directions of X, 2..1000
+    contamination: float = 0.1  # at most this share of the items for each check of pairs, above 0 to .5
+    outlier_share: float = 0.02  # the same for outlier_v1
+    least_severity: float = 0.5  # 0..1; .5 = three robust standard deviations above the median
+    disagreement: float = 0.6  # 0..1; the weighted share of neighbours with another label
+    near_distance: float = 0.05  # 0..2 between unit vectors; nearer ones are near-duplicates
+    max_items: int = 40_000  # items, >= 100; more are scored against a seeded sample of so many
+    threads: int = 2  # >= 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in (*self.detectors, self.outlier):
+            if name not in DETECTORS:
+                raise ValueError(f"detector '{name}': one of {', '.join(DETECTORS)} is allowed")
+        for name, low, high in (
+            ("neighbours", 1, 100),
+            ("y_weight", 0, 10),
+            ("width", 2, 1000),
+            ("contamination", 1e-9, 0.5),
+            ("outlier_share", 1e-9, 0.5),
+            ("least_severity", 0, 1),
+            ("disagreement", 0, 1),
+            ("near_distance", 0, 2),
+            ("max_items", 100, 10**9),
+            ("threads", 1, 1024),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} {getattr(self, name)}: {low:g} to {high:g} is allowed")
+
+
+def detector(name: str, *, items: int, neighbours: int, threads: int, seed: int) -> Any:
+    """An unfitted pyod detector by its class name; Mistake for a name that is not offered."""
+    if name not in DETECTORS:
+        raise Mistake(f"Unknown detector '{name}'. Detectors are: {', '.join(DETECTORS)}. Change detect.detectors.")
+    options: dict[str, dict[str, Any]] = {
+        "KNN": {"n_neighbors": min(neighbours, items - 1), "method": "mean", "n_jobs": threads},
+        "LOF": {"n_neighbors": min(2 * neighbours, items - 1), "n_jobs": threads},
+        "CBLOF": {"n_clusters": min(8, items), "random_state": seed},
+        "IForest": {"n_jobs": 1, "random_state": seed},
+        "LODA": {"random_state": seed},
+        "PCA": {"n_components": 0.99, "random_state": seed},  # one-hot columns sum to 1: the last direction is empty
+    }
+    return getattr(importlib.import_module(f"pyod.models.{name.lower()}"), name)(**options.get(name, {}))
+
+
+def anomaly(x_ND: FloatArray, name: str, params: Params) -> ScoreArray:
+    """pyod's raw scores, (N,), larger = odder, any scale; nan where the detector gives no finite number.
+
+    Above max_items a quadratic detector is fitted on a seeded sample; items of the sample keep the score they have
+    among themselves, because asked anew each would find itself as its nearest neighbour.
+    """
+    x = x_ND.astype(np.float64)
+    fitted = np.arange(len(x))
+    if name in QUADRATIC and len(x) > params.max_items:
+        fitted = np.sort(np.random.default_rng(params.seed).choice(len(x), params.max_items, replace=False))
+    model = detector(name, items=len(fitted), neighbours=params.neighbours, threads=params.threads, seed=params.seed)
+    score_N = np.full(len(x), np.nan)
+    with threadpool_limits(limits=params.threads), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # identical rows divide by zero in pyod; what is not finite is guarded below
+        try:
+            model.fit(x[fitted])
+        except ValueError as error:  # CBLOF, for one, where the clusters are too few or too even
+            raise Mistake(
+                f"Detector '{name}' cannot fit {len(fitted):,} items: {error}. Choose another in detect.detectors."
+            ) from None
+        score_N[fitted] = model.decision_scores_
+        rest = np.setdiff1d(np.arange(len(x)), fitted)
+        if len(rest):
+            score_N[rest] = model.decision_function(x[rest])
+    return np.where(np.isfinite(score_N), score_N, np.nan)
+
+
+def severity(score_N: ScoreArray) -> ScoreArray:
+    """Raw scores, larger = odder, as severity, (N,) in [0, 1): z / (z + 3), z = robust deviations above the median.
+
+    z = (score - median) / (1.4826 * MAD); at or below the median it is 0, at z = 3 it is .5, and it never saturates, so
+    the order of the scores is kept. If half the scores are equal, the mean absolute deviation stands in for the MAD; if
+    all are, and for nan, the severity is 0.
+    """
+    known = score_N[np.isfinite(score_N)]
+    if not len(known):
+        return np.zeros(len(score_N))
+    away = np.abs(known - np.median(known))
+    spread = 1.4826 * float(np.median(away)) or float(away.mean())
+    if spread == 0:
+        return np.zeros(len(score_N))
+    z_N = np.clip(np.nan_to_num(score_N - np.median(known)) / spread, 0, None)
+    return np.asarray(z_N / (z_N + 3))
+
+
+def disagreement(near: vectors.Neighbours, names: Sequence[str | None], k: int) -> tuple[ScoreArray, list[str | None]]:
+    """The weighted share of the k nearest with another label, (N,) in [0, 1], and the label with the largest weight.
+
+    Weight: the squared cosine, (1 - distance^2 / 2)^2, never below 1e-6. Neighbours without a label do not vote; an
+    item without a label, or without voters, has share 0 and no label.
+    """
+    share_N, leaders = np.zeros(len(names)), list[str | None]([None] * len(names))
+    weight_Nk = np.maximum(np.clip(1 - np.minimum(near.distance_Nk, 2.0) ** 2 / 2, 0, None) ** 2, 1e-6)
+    for n, given in enumerate(names):
+        votes: dict[str, float] = {}
+        for m, weight in zip(near.index_Nk[n, :k].tolist(), weight_Nk[n, :k].tolist(), strict=True):
+            if m >= 0 and (name := names[m]) is not None:
+                votes[name] = votes.get(name, 0.0) + weight
+        if given is not None and votes:
+            share_N[n] = 1 - votes.get(given, 0.0) / sum(votes.values())
+            leaders[n] = min(votes, key=lambda name: (-votes[name], name))
+    return share_N, leaders
+
+
+def notable(severity_N: ScoreArray, least: float, share: float) -> list[int]:
+    """Places of the items at `least` or above, worst first, at most ceil(share * N) of them."""
+    order = np.argsort(-severity_N, kind="stable")[: int(np.ceil(share * len(severity_N)))]
+    return [n for n in order.tolist() if severity_N[n] >= least and severity_N[n] > 0]
+
+
+def odd(
+    items: Sequence[str], ys: Sequence[str], place: vectors.Vectors, near: vectors.Neighbours, params: Params
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Findings of xy_*, outlier_v1 and neighbour_disagreement_v1, and notes on what could not be looked at."""
+    kind = label_kinds.kind(params.task.kind)
+    names = [kind.target(y) for y in ys]
+    k = params.neighbours
+    share_N, leaders = disagreement(near, names, k)
+    found, notes = [], []
+
+    def add(n: int, check: str, how_odd: float, reason: str, suggested: str | None) -> None:
+        suggestion = None if suggested is None or suggested == names[n] else kind.parse(suggested)
+        found.append(
+            {"item": items[n], "check": check, "severity": how_odd, "reason": reason, "suggestion": suggestion}
+        )
+
+    def crowd(n: int) -> str:
+        voters = [names[m] for m in near.index_Nk[n, :k].tolist() if m >= 0 and names[m] is not None]
+        leader, count = Counter(voters).most_common(1)[0] if voters else (None, 0)
+        return f"; {count} of its {len(voters)} nearest neighbours are {leader}" if voters else ""
+
+    told_N = np.where(
+        [leader is not None and leader != name for leader, name in zip(leaders, names, strict=True)], share_N, 0
+    )
+    for n in notable(told_N, params.disagreement, params.contamination):
+        reason = f"Weighed by closeness, {share_N[n]:.0%} of its nearest neighbours are not {names[n]}{crowd(n)}."
+        add(n, "neighbour_disagreement_v1", float(share_N[n]), reason, leaders[n])
+
+    usable = np.flatnonzero(place.usable_N)
+    if len(usable) < len(items):
+        for fault, count in Counter(fault for fault in place.faults if fault).most_common(3):
+            notes.append(f"{count:,} items were not looked at: {fault}.")
+    if len(usable) < FEWEST:
+        return found, [*notes, f"Only {len(usable)} items have vectors; {FEWEST} are needed to call one odd."]
+    x_ND = vectors.centred(place.x_ND[usable], params.width)
+    score_N = anomaly(x_ND, params.outlier, params)
+    how_odd_N = severity(score_N)
+    for rank, m in enumerate(notable(how_odd_N, params.least_severity, params.outlier_share), 1):
+        reason = f"It is unlike the other items: number {rank} of {len(usable):,} to {params.outlier}."
+        add(int(usable[m]), "outlier_v1", float(how_odd_N[m]), reason, None)
+
+    paired = np.array([m for m, n in enumerate(usable.tolist()) if names[n] is not None], dtype=np.int64)
+    classes = sorted({str(names[usable[m]]) for m in paired})
+    if len(paired) < FEWEST or len(classes) < 2:
+        return found, [*notes, "Pairs were not looked at: they need three labelled items and two classes."]
+    y_NK = kind.encode([ys[usable[m]] for m in paired], classes) * np.float32(params.y_weight)
+    pair_ND = np.concatenate([x_ND[paired], y_NK], axis=1)
+    for name in params.detectors:
+        if name in AT_CHANCE:
+            notes.append(f"{name} is at chance on pairs: a wrong label is normal in each marginal. Prefer KNN or LOF.")
+        try:
+            how_odd_N = severity(anomaly(pair_ND, name, params))
+        except Mistake as mistake:  # the other detectors still run
+            notes.append(str(mistake))
+            continue
+        chosen = notable(how_odd_N, params.least_severity, params.contamination)
+        for rank, m in enumerate(chosen, 1):
+            n = int(usable[paired[m]])
+            reason = f"With the label {names[n]} it is number {rank} of {len(paired):,} odd pairs to {name}{crowd(n)}."
+            add(n, f"xy_{name.lower()}_v1", float(how_odd_N[m]), reason, leaders[n])
+        print(f"detect: {name} on {len(paired):,} pairs")
+    return found, notes
+
+
+def doubled(
+    manifest: pd.DataFrame, delivered: pd.DataFrame, near: vectors.Neighbours, params: Params
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Findings on copies and contradictions; a note where near_distance seems too wide for the embedder."""
+    show = label_kinds.kind(params.task.kind).show
+    assets, regions = manifest["asset"].tolist(), manifest["region"].tolist()
+    exact = copies.exact_pairs(assets, regions)
+    alike = copies.near_pairs(near, assets, regions, params.near_distance) if params.near_distance else []
+    found = copies.duplicates(manifest, [*exact, *alike], show)
+    found += copies.leakage(manifest, [*exact, *alike])
+    found += copies.conflicts(manifest, delivered, show)
+    touched = len({n for pair in alike for n in (pair.first, pair.second)})
+    if touched > len(manifest) / 5:
+        return found, [f"{touched:,} of {len(manifest):,} items have a near-duplicate: lower detect.near_distance."]
+    return found, []
+
+
+def run(data: Path, params: Params) -> Report:
+    passed = set(store.read_table(data / "validate" / "passed.parquet", PASSED)["item"])
+    state = answers.state(answers.read(data / "verdicts"))
+    manifest = answers.current(store.read_table(data / "ingest" / "manifest", MANIFEST), state)
+    manifest = manifest[manifest["item"].isin(passed)].reset_index(drop=True)
+    items = manifest["item"].tolist()
+    delivered = store.read_table(data / "ingest" / "duplicates", DUPLICATES)
+    place = vectors.joint(data / "embed" / "vectors", items)
+    near = vectors.neighbours(data / "relate", items)
+    strange, notes = odd(items, manifest["y"].tolist(), place, near, params)
+    double, more = doubled(manifest, delivered, near, params)
+    order = {item: n for n, item in enumerate(items)}
+    found = sorted([*strange, *double], key=lambda row: (row["check"], -row["severity"], order[row["item"]]))
+    with durable.fresh_folder(data / "detect") as folder:
+        store.write_table(folder / "findings.parquet", FINDINGS, store.frame(FINDINGS, found))
+    counts: Mapping[str, int] = {"items": len(items), "findings": len(found)}
+    counts = {**counts, **Counter(row["check"] for row in found)}
+    figures = {"found_share": round(len({row["item"] for row in found}) / len(items), 6)} if items else {}
+    used = {"pyod": version("pyod"), "detectors": ", ".join(params.detectors), "outlier": params.outlier}
+    return Report("detect", counts, figures, used, tuple(notes + more))

@@ -1,0 +1,286 @@
+"""Which items look alike to a machine: what vectors does each item have?
+
+Reads   data/ingest/manifest/<drop>.parquet, data/drops/<drop>/assets-NNNN.parquet, code.yaml
+Writes  data/embed/vectors/<drop>.parquet    item + one column a view, each row of a view of length 1
+        data/embed/skipped.parquet           items without a vector, and why
+        data/embed/state.npz                 what the embedder learnt, if it learns
+        data/embed/embedder.json             {"name", "fingerprint", "views": {view: width}, "fitted_on": items}
+
+Its cost grows with the change: the piece of an unchanged drop, and the learnt state, come from .assay/cache/embed/.
+The embedder is fitted on the first `fit_items` items of the smallest run of first drops that holds `fit_min` of them,
+so that a later drop never changes the vectors of an earlier one.
+"""
+
+# N items, D values of a view
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from . import durable, store
+from .modalities import Unreadable, modality
+from .model import MANIFEST, SKIPPED, Mistake, Report, StageFailed, Task
+from .store import FloatArray
+
+BATCH_BYTES = 64 * 2**20  # decoded items in memory at once, at most (one item may be larger)
+ZERO = 1e-5  # a vector shorter than this is rounding, not a direction; embedders give lengths around 1 or more
+RESULT_FREE = ("threads", "batch")  # params that do not change a vector beyond 1e-6, and so no cached piece
+
+State = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic, never changed
+
+    task: Task = field(default_factory=Task)
+    model: str = "patches"  # an embedder of the modality; `assay init` chooses one, and it stays
+    weights: str | None = None  # a state_dict file, relative to the workspace; null: the published weights
+    device: str = "auto"  # auto, cpu or cuda
+    fit_items: int = 2000  # items that an embedder learns from, at most; 1 or more
+    fit_min: int = 200  # items; the first drops that hold this many are learnt from; 1 or more
+    batch: int = 256  # items, 1 or more
+    threads: int = 2  # 1 or more
+    seed: int = 0  # 0 or more
+
+    def __post_init__(self) -> None:
+        if self.model == "auto":
+            raise ValueError(
+                "model 'auto' is resolved once, by `assay init`; a concrete name such as 'patches' is allowed"
+            )
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"device '{self.device}' is none of the allowed: auto, cpu, cuda")
+        for name, least in (("fit_items", 1), ("fit_min", 1), ("batch", 1), ("threads", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} {getattr(self, name)} is too small; {least} or more is allowed")
+
+
+def fit_rows(drops: Mapping[str, pd.DataFrame], *, fit_min: int, fit_items: int) -> pd.DataFrame:
+    """The manifest rows that the embedder learns from; `drops` in order of arrival.
+
+    The first `fit_items` rows of the fewest first drops that together hold `fit_min`; all rows while there are fewer.
+    """
+    taken: list[pd.DataFrame] = []
+    for rows in drops.values():
+        taken.append(rows)
+        if sum(map(len, taken)) >= fit_min:
+            break
+    return pd.concat(taken, ignore_index=True).iloc[:fit_items]
+
+
+def unit_views(views: Mapping[str, FloatArray]) -> tuple[dict[str, FloatArray], list[str | None]]:
+    """Each row of each view divided by its length, and for each of the N items the reason why it has no vector.
+
+    A row that is zero in one view stays zero there; an item that is zero in every view has no direction at all.
+    """
+    count = len(next(iter(views.values())))
+    finite_N, seen_N = np.ones(count, bool), np.zeros(count, bool)
+    unit: dict[str, FloatArray] = {}
+    for name, x_ND in views.items():
+        with np.errstate(over="ignore", invalid="ignore"):
+            length_N = np.sqrt(np.sum(x_ND.astype(np.float64) ** 2, axis=1))
+        fine_N = np.isfinite(length_N)
+        some_N = fine_N & (length_N > ZERO)
+        finite_N &= fine_N
+        seen_N |= some_N
+        unit[name] = np.zeros_like(x_ND, dtype=np.float32)
+        unit[name][some_N] = x_ND[some_N] / length_N[some_N, None]
+    reasons = [
+        None if fine and seen else ("is all zeros" if fine else "has values that are not finite")
+        for fine, seen in zip(finite_N, seen_N, strict=True)
+    ]
+    return unit, reasons
+
+
+def batches(
+    rows: pd.DataFrame, load: Callable[[bytes], Any], drops: Path, *, batch: int
+) -> Iterator[tuple[list[int], list[Any], list[tuple[int, str]]]]:
+    """(places in `rows`, decoded items, [(place, why not decoded)]) in the order of the shards, a row group at a time.
+
+    A batch ends at `batch` items or BATCH_BYTES of decoded data.
+    """
+    read = store.AssetReader(drops)
+    shards, numbers = list(rows["shard"]), [int(row) for row in rows["row"]]
+    places: list[int] = []
+    decoded: list[Any] = []
+    faulty: list[tuple[int, str]] = []
+    size = 0
+    for place in sorted(range(len(rows)), key=lambda n: (shards[n], numbers[n])):
+        try:
+            item = load(read(shards[place], numbers[place]))
+        except Unreadable as error:
+            faulty.append((place, str(error)))
+            continue
+        places.append(place)
+        decoded.append(item)
+        size += item.nbytes
+        if len(places) >= batch or size >= BATCH_BYTES:
+            yield places, decoded, faulty
+            places, decoded, faulty, size = [], [], [], 0
+    if places or faulty:
+        yield places, decoded, faulty
+
+
+def embed_rows(
+    rows: pd.DataFrame, embedder: Any, state: State, load: Callable[[bytes], Any], drops: Path, *, batch: int
+) -> tuple[dict[str, FloatArray], dict[int, str]]:
+    """View -> (N, D) unit vectors in the order of `rows`, and place -> why the item there has no vector (its row is 0).
+
+    StageFailed if the embedder gives another shape than it says.
+    """
+    widths = embedder.views(state)
+    x = {name: np.zeros((len(rows), width), np.float32) for name, width in widths.items()}
+    without: dict[int, str] = {}
+    for places, decoded, faulty in batches(rows, load, drops, batch=batch):
+        without |= dict(faulty)
+        if not places:
+            continue
+        views = embedder.transform(decoded, state)
+        for name, width in widths.items():
+            if views[name].shape != (len(places), width):
+                raise StageFailed(
+                    f"Embedder '{embedder.name}' gave view '{name}' as {views[name].shape}; "
+                    f"{(len(places), width)} is what it promised."
+                )
+        unit, reasons = unit_views({name: views[name] for name in widths})
+        for name, x_ND in unit.items():
+            x[name][places] = x_ND
+        for place, reason in zip(places, reasons, strict=True):
+            if reason:
+                without[place] = f"The embedding {reason}."
+    return x, without
+
+
+def run(data: Path, params: Params) -> Report:
+    """Give every item of the manifest a vector, computing only those of new drops."""
+    module = modality(params.task.modality)
+    if params.model not in module.EMBEDDERS:
+        allowed = ", ".join(module.EMBEDDERS)
+        raise Mistake(f"Unknown embed.model '{params.model}' in params.yaml. Models are: {allowed}.")
+    drops = {
+        file.stem: store.read_table(file, MANIFEST, columns=("item", "asset", "shard", "row"))
+        for file in sorted((data / "ingest" / "manifest").glob("*.parquet"))
+    }
+    total, done, new = sum(map(len, drops.values())), 0, 0
+    about: dict[str, Any] = {"name": params.model, "fingerprint": "", "views": {}, "fitted_on": 0}
+    skipped: list[pd.DataFrame] = []
+    with threadpool_limits(params.threads), durable.fresh_folder(data / "embed") as folder:
+        (folder / "vectors").mkdir()
+        if total:
+            embedder = module.EMBEDDERS[params.model](
+                weights=None if params.weights is None else data.parent / params.weights,
+                device=params.device,
+                threads=params.threads,
+                batch=params.batch,
+                seed=params.seed,
+            )
+            state, about["fitted_on"] = learnt(data, params, embedder, module, drops)
+            about["fingerprint"], about["views"] = embedder.fingerprint(state), embedder.views(state)
+            if state:
+                durable.write_with(folder / "state.npz", lambda path: save_state(path, state))
+            print(f"embed: {described(about)}")
+            for drop, rows in drops.items():
+                piece = _piece(data, params, about["fingerprint"], rows)
+                if not piece.exists():
+                    piece.parent.mkdir(parents=True, exist_ok=True)
+                    new += _compute(piece, drop, rows, embedder, state, module, data, params)
+                shutil.copyfile(piece / "vectors.parquet", folder / "vectors" / f"{drop}.parquet")
+                skipped.append(store.read_table(piece / "skipped.parquet", SKIPPED))
+                done += len(rows)
+                print(f"embed: {done:,} of {total:,} items")
+        without = pd.concat(skipped, ignore_index=True) if skipped else store.frame(SKIPPED)
+        store.write_table(folder / "skipped.parquet", SKIPPED, without)
+        store.write_json(folder / "embedder.json", about)
+    notes = tuple(
+        f"{len(rows):,} item{'s have' if len(rows) > 1 else ' has'} no vector, '{rows['item'].iloc[0]}' first. {message} See data/embed/skipped.parquet."
+        for message, rows in without.groupby("message", sort=True)
+    )
+    return Report(
+        "embed",
+        counts={"items": total, "embedded": new, "skipped": len(without)},
+        used={"embedder": described(about)} if total else {},
+        notes=notes[:10],
+    )
+
+
+def described(about: Mapping[str, Any]) -> str:
+    """One line for a report: which embedder ran, and what it learnt from."""
+    fitted = f" fitted on {about['fitted_on']:,} items" if about["fitted_on"] else ""
+    return f"{about['name']}{fitted} ({about['fingerprint'][:12]})"
+
+
+def learnt(
+    data: Path, params: Params, embedder: Any, module: ModuleType, drops: Mapping[str, pd.DataFrame]
+) -> tuple[State, int]:
+    """What the embedder has learnt from the fit set, and from how many items: from the cache, or now."""
+    if not embedder.learns:
+        return {}, 0
+    rows = fit_rows(drops, fit_min=params.fit_min, fit_items=params.fit_items)
+    cached = _piece(data, params, "state", rows)
+    if not cached.exists():
+        print(f"embed: learning from {len(rows):,} items")
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        decoded = (one for _, some, _ in batches(rows, module.load, data / "drops", batch=1) for one in some)
+        first = next(decoded, None)
+        if first is None:
+            raise StageFailed(
+                f"None of the first {len(rows)} items can be decoded, so embedder '{embedder.name}' has nothing "
+                "to learn from. Look at them, or raise embed.fit_min in params.yaml."
+            )
+        state: State = embedder.fit(chain([first], decoded))
+        with durable.fresh_folder(cached) as fresh:
+            durable.write_with(fresh / "state.npz", lambda path: save_state(path, state))
+    with np.load(cached / "state.npz", allow_pickle=False) as arrays:
+        return dict(arrays), len(rows)
+
+
+def save_state(path: Path, state: State) -> None:
+    with open(path, "wb") as file:  # a name would get .npz appended
+        np.savez(file, **state)
+
+
+def _piece(data: Path, params: Params, fingerprint: str, rows: pd.DataFrame) -> Path:
+    """The cache folder of these rows: its name is a hash over everything that decides its content."""
+    kept = {name: value for name, value in asdict(params).items() if name not in RESULT_FREE}
+    head = [kept, store.stage_version(data.parent, "embed"), fingerprint]
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    for item, asset in zip(rows["item"], rows["asset"], strict=True):
+        digest.update(f"\n{item}\t{asset}".encode())
+    return data.parent / ".assay" / "cache" / "embed" / digest.hexdigest()
+
+
+def _compute(
+    piece: Path,
+    drop: str,
+    rows: pd.DataFrame,
+    embedder: Any,
+    state: State,
+    module: ModuleType,
+    data: Path,
+    params: Params,
+) -> int:
+    """Fill `piece`; returns the number of items that got a vector."""
+    x, without = embed_rows(rows, embedder, state, module.load, data / "drops", batch=params.batch)
+    kept = [place for place in range(len(rows)) if place not in without]
+    items = list(rows["item"])
+    with durable.fresh_folder(piece) as fresh:
+        views = {name: x_ND[kept] for name, x_ND in x.items()}
+        store.write_vectors(fresh / "vectors.parquet", [items[place] for place in kept], views)
+        faults = [
+            {"item": items[place], "drop": drop, "code": "E_EMBED", "message": without[place]}
+            for place in sorted(without)
+        ]
+        store.write_table(fresh / "skipped.parquet", SKIPPED, store.frame(SKIPPED, faults))
+    return len(kept)

@@ -1,0 +1,200 @@
+"""What do labels in JSON lines say, and how are they written?
+
+Reads   labels.jsonl, one object a line:
+
+            {"path": "images/0001.png", "label": "7", "id": "a-0001", "annotator": "maria"}
+
+Writes  a dataset (images/ and labels.jsonl) and a queue, both exact: what is read back is what was written.
+
+Everything is text. A string is its text; any other value keeps its literal text as delivered (`1e5` stays `1e5`, `true`
+stays `true`, a list stays its JSON); null is left out, as if the key were not there. JSON's own readers do worse:
+pandas makes 7.0 of "007", Python's json takes NaN, lets the last of two equal keys win and dies on 100,000 brackets.
+Source  RFC 8259; https://jsonlines.org
+
+A blank line is no row. Encodings are those of _text.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import durable
+from . import Fault, Record, faulty, rejected, shown
+from ._assets import write_images
+from ._text import check_fields, check_length, decode, lines, missing_columns, opened, records_of
+
+REQUIRED = ("path", "label")
+DEPTH = 64  # levels of brackets
+DIGITS = 4300  # of an integer: Python's own limit, above which a reader refuses it or takes seconds
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_MARKS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def matches(folder: Path) -> Path | None:
+    """labels.jsonl, if it is there."""
+    path = folder / "labels.jsonl"
+    return path if path.is_file() else None
+
+
+def dialect(path: Path) -> Mapping[str, str]:
+    """{"encoding": "utf-8"}"""
+    with opened(path) as (_, encoding):
+        return {"encoding": encoding}
+
+
+def records(path: Path, required: Sequence[str] = REQUIRED) -> Iterator[Record]:
+    """Every line in order, with all its keys; DropRejected, after the last one, if none has a required key."""
+    seen: dict[str, None] = {}  # every key in the order of first sight
+    empty, good = True, False
+    with opened(path) as (file, _):
+        for line in lines(file):
+            if not line.content.strip() and line.length <= len(line.content):
+                continue
+            empty = False
+            source = f"{path.name}:{line.number}"
+            try:
+                check_length(source, line)
+                fields = _object(source, decode(source, line.content, line.offset))
+                check_fields(source, fields)
+            except Fault as fault:
+                yield faulty(source, line.content, fault)
+                continue
+            good = True
+            seen.update(dict.fromkeys(fields))
+            yield Record(source, line.content, fields)
+    if empty:
+        raise rejected("E_EMPTY", f"File '{path.name}' is empty.")
+    if good and (lacking := missing_columns(path.name, required, seen)):
+        raise lacking
+
+
+def _object(source: str, text: str) -> dict[str, str]:
+    if _too_deep(text):
+        raise Fault("E_JSON", f"Row '{source}' has more than {DEPTH} levels of brackets.")
+    try:
+        return _pairs(text)
+    except json.JSONDecodeError as error:
+        raise Fault("E_JSON", f"Row '{source}' is not JSON: {error.msg} at character {error.pos + 1}.") from None
+    except ValueError as error:
+        raise Fault("E_JSON", f"Row '{source}' {error}.") from None
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """The object's members as text. The decoder says where a value ends, so that its literal can be taken as it is."""
+    fields: dict[str, str] = {}
+    keys: set[str] = set()
+    at = _after_space(text, 0)
+    if text[at : at + 1] != "{":
+        json.loads(text, parse_int=str, parse_constant=_no_constant)  # what is no JSON at all is said to be that
+        raise ValueError("is not a JSON object")
+    at = _after_space(text, at + 1)
+    if text[at : at + 1] != "}":
+        while True:
+            if text[at : at + 1] != '"':
+                raise json.JSONDecodeError("Expecting a key in double quotes", text, at)
+            key, at = _DECODER.raw_decode(text, at)
+            if key in keys:
+                raise ValueError(f"has the key '{shown(key)}' twice")
+            keys.add(key)
+            at = _after_space(text, at)
+            if text[at : at + 1] != ":":
+                raise json.JSONDecodeError("Expecting ':'", text, at)
+            start = _after_space(text, at + 1)
+            value, at = _DECODER.raw_decode(text, start)
+            if value is not None:
+                fields[key] = value if text[start] == '"' else text[start:at]
+            at = _after_space(text, at)
+            if text[at : at + 1] != ",":
+                break
+            at = _after_space(text, at + 1)
+        if text[at : at + 1] != "}":
+            raise json.JSONDecodeError("Expecting ',' or '}'", text, at)
+    at = _after_space(text, at + 1)
+    if at != len(text):
+        raise json.JSONDecodeError("Something stands after the object", text, at)
+    return fields
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    assert found is not None, "zero spaces match"
+    return found.end()
+
+
+def _too_deep(text: str) -> bool:
+    """Brackets nested more than DEPTH, outside strings; counted first, because the decoder would recurse into them."""
+    if text.count("[") + text.count("{") <= DEPTH:
+        return False
+    depth, inside = 0, False
+    for mark in _MARKS.finditer(text):
+        match mark[0]:
+            case '"':
+                inside = not inside
+            case "[" | "{" if not inside:
+                depth += 1
+                if depth > DEPTH:
+                    return True
+            case "]" | "}" if not inside:
+                depth -= 1
+    return False
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"has the key '{shown(twice)}' twice")
+    return members
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"has the value {name}, which JSON does not know")
+
+
+def _digits(literal: str) -> str:
+    if len(literal) > DIGITS:
+        raise ValueError(f"has an integer of {len(literal):,} digits; {DIGITS:,} are allowed")
+    return literal
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_digits, parse_float=lambda literal: literal
+)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")) + "\n"
+
+
+def write_dataset(folder: Path, rows: Any, data: Any) -> None:
+    """images/<item>.<ext> and labels.jsonl with path, label, id, split, why; the label as the JSON value it is."""
+    table = [
+        _line(
+            {
+                "path": path,
+                "label": json.loads(row["y"]),
+                "id": row["item"],
+                "split": row["split"],
+                "why": row["why"],
+            }
+        )
+        for path, _, row in write_images(folder, rows, data)
+    ]
+    durable.write_text(folder / "labels.jsonl", "".join(table))
+
+
+def write_queue(path: Path, rows: Any) -> None:
+    """The queue, one object a line, every column as it is."""
+    durable.write_text(path, "".join(_line(row) for row in records_of(rows)))

@@ -1,0 +1,258 @@
+"""How does an answer become part of the record without ever being lost or counted twice?
+
+Reads   .assay/journal/<reviewer>.jsonl, data/verdicts/<reviewer>.jsonl; to check answers also data/ingest/manifest,
+        data/validate/{gate.parquet, classes.json}, data/revision.json, params.yaml
+Writes  .assay/journal/<reviewer>.jsonl     append + fsync: what has returned is there for good
+        .assay/journal/refused/*.jsonl      answers that could not be taken, each with its reason
+        data/verdicts/<reviewer>.jsonl      `transfer` only, called under the workspace's lock
+
+Everything is decided by op, never by a position in a file, so each call may be killed anywhere and made again. One
+lock (.assay/journal/lock, freed by the kernel when its holder dies) keeps the page, the command line and `transfer`
+apart. Covered: kill -9, power loss, the same answers sent twice, two processes. Not covered: two people under one name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import answers, answersheet, durable, params, store
+from .answersheet import NAMESPACE, Known, check_reviewer
+from .formats import Record, format_named
+from .formats.csv import unprefixed
+from .labels import kind
+from .model import GATE, MANIFEST, QUEUE, SUBJECT_KINDS, DropRejected, Mistake, Task, Verdict, label_json
+
+SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a file of answers: each row is in exactly one of the four."""
+
+    accepted: int  # new
+    already: int  # were there
+    refused: tuple[str, ...]  # one sentence a row
+    unanswered: int = 0  # rows left empty
+    kept_aside: Path | None = None  # where the refused rows are
+
+
+def _journal(workspace: Path) -> Path:
+    return workspace / ".assay" / "journal"
+
+
+def _verdicts(workspace: Path) -> Path:
+    return workspace / "data" / "verdicts"
+
+
+@contextmanager
+def held(workspace: Path) -> Iterator[None]:
+    """The journal, ours alone; waits for whoever has it."""
+    folder = _journal(workspace)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+# --- lines -----------------------------------------------------------------------------------------------------------
+
+
+def pending(workspace: Path) -> dict[str, bytes]:
+    """Reviewer -> the whole lines of their journal that data/verdicts lacks, in order; reviewers with none are out."""
+    lines = {reviewer: b"".join(raw for raw, _ in log) for reviewer, log in _pending(workspace).items()}
+    return {reviewer: content for reviewer, content in lines.items() if content}
+
+
+def _pending(workspace: Path) -> dict[str, list[tuple[bytes, Verdict]]]:
+    found: dict[str, list[tuple[bytes, Verdict]]] = {}
+    for path in sorted(_journal(workspace).glob("*.jsonl")):
+        taken = _verdicts(workspace) / path.name
+        ops = {verdict.op for _, verdict in answers.read_log(taken)} if taken.exists() else set()
+        log = found.setdefault(path.stem, [])
+        for raw, verdict in answers.read_log(path):
+            if verdict.op not in ops:
+                ops.add(verdict.op)
+                log.append((raw, verdict))
+    return found
+
+
+def everything(workspace: Path) -> list[Verdict]:
+    """Every acknowledged verdict, taken into data/verdicts or not, once, in the order in which they count."""
+    logs = {
+        path.stem: [verdict for _, verdict in answers.read_log(path)]
+        for path in sorted(_verdicts(workspace).glob("*.jsonl"))
+    }
+    for reviewer, log in _pending(workspace).items():
+        logs.setdefault(reviewer, []).extend(verdict for _, verdict in log)
+    return answers.merge(logs.values())
+
+
+def append(workspace: Path, verdicts: Iterable[Verdict]) -> int:
+    """Write verdicts to their reviewers' journals, one fsync a reviewer; returns how many were not there yet.
+
+    Mistake for a name that is no file name, a verdict that no reader would take, or an op of somebody else's answer;
+    nothing is written then.
+    """
+    with held(workspace):
+        return _append(workspace, verdicts, everything(workspace))
+
+
+def _append(workspace: Path, verdicts: Iterable[Verdict], said: Iterable[Verdict]) -> int:
+    author = {verdict.op: verdict.reviewer for verdict in said}
+    new: dict[str, list[bytes]] = {}
+    for verdict in verdicts:
+        check_reviewer(verdict.reviewer)
+        try:
+            raw = answers.line(verdict)
+            answers.parse_line(raw)
+        except ValueError as error:
+            raise Mistake(f"Answer '{verdict.op}' about '{verdict.subject}' cannot be kept: {error}.") from None
+        if author.setdefault(verdict.op, "") not in ("", verdict.reviewer):
+            raise Mistake(f"Answer '{verdict.op}' has an op that is another reviewer's. Give each answer its own op.")
+        if not author[verdict.op]:
+            author[verdict.op] = verdict.reviewer
+            new.setdefault(verdict.reviewer, []).append(raw)
+    for reviewer, lines in new.items():
+        durable.append(_journal(workspace) / f"{reviewer}.jsonl", b"".join(lines))
+    return sum(map(len, new.values()))
+
+
+def transfer(workspace: Path) -> int:
+    """Bring the journals' lines into data/verdicts; the number of lines. The journals stay as they are."""
+    with held(workspace):
+        lines = pending(workspace)
+        for reviewer, content in lines.items():
+            durable.append(_verdicts(workspace) / f"{reviewer}.jsonl", content)
+    return sum(content.count(b"\n") for content in lines.values())
+
+
+# --- a file of answers -----------------------------------------------------------------------------------------------
+
+
+def answer_file(workspace: Path, file: Path, *, reviewer: str, at: str) -> Outcome:
+    """Take people's answers from a CSV or JSONL file (columns: see answersheet.py). The same file twice is taken once.
+
+    Each row is accepted, already there, not answered, or refused and kept aside with its reason.
+    """
+    check_reviewer(reviewer)
+    records = list(_records(file))
+    content = store.sha256_file(file)
+    with held(workspace):
+        known = _known(workspace)
+        sheet = answersheet.read(records, known, reviewer=reviewer, at=at, occasion=content)
+        aside = None
+        if sheet.refused:
+            name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:40] or "answers"
+            aside = _journal(workspace) / "refused" / f"{name}-{content[:8]}.jsonl"
+            durable.write_bytes(aside, b"".join(_refusal(*pair, reviewer, at) for pair in sheet.refused))
+        accepted = _append(workspace, sheet.verdicts, known.said)
+    reasons = tuple(reason for _, reason in sheet.refused)
+    return Outcome(accepted, sheet.already, reasons, sheet.unanswered, aside)
+
+
+def _records(file: Path) -> Iterator[Record]:
+    form = SUFFIXES.get(file.suffix.lower())
+    if form is None:
+        raise Mistake(f"File '{file}' has suffix '{file.suffix}'. Suffixes are: {', '.join(SUFFIXES)}.")
+    if not file.is_file():
+        raise Mistake(f"No file '{file}'. Make one to fill in with: assay export csv {file}")
+    try:
+        for record in format_named(form, "records").records(file, required=("item",)):
+            if form == "csv":  # an exported queue is safe in a spreadsheet: here its cells become what they were
+                fields = {name: unprefixed(cell) for name, cell in record.fields.items()}
+                record = replace(record, fields=fields)
+            yield record
+    except DropRejected as error:
+        raise Mistake(str(error)) from None
+
+
+def _refusal(record: Record, reason: str, reviewer: str, at: str) -> bytes:
+    raw = record.raw.decode("utf-8", "backslashreplace")
+    content = {"source": record.source, "raw": raw, "reason": reason, "reviewer": reviewer, "at": at}
+    return json.dumps(content, sort_keys=True).encode() + b"\n"
+
+
+def _known(workspace: Path) -> Known:
+    data = workspace / "data"
+    manifest = store.read_table(data / "ingest" / "manifest", MANIFEST, columns=["item", "y", "drop", "source"])
+    said = tuple(everything(workspace))
+    state = answers.state(said)
+    delivered = dict(zip(manifest["item"], manifest["y"], strict=True))
+    current = {item: one.y for item, one in state.items.items() if item in delivered and one.y is not None}
+    withdrawn = {item: "No drop holds it any more" for item in state.items if item not in delivered}
+    for item, drop, source in zip(manifest["item"], manifest["drop"], manifest["source"], strict=True):
+        for subject in (f"drop:{drop}", f"row:{drop}/{source}", f"item:{item}"):
+            if state.subjects.get(subject) == "reject":
+                withdrawn[item] = f"It was withdrawn; to take it back: assay accept {subject}"
+    kind_ = kind(params.section(workspace / "params.yaml", "task", Task).kind)
+    classes = set(_classes(data)) or {name for y in set(delivered.values()) for name in kind_.classes_of(y)}
+    for subject, action in state.subjects.items():
+        if subject.startswith("class:"):
+            (classes.add if action == "accept" else classes.discard)(subject.removeprefix("class:"))
+    revision = data / "revision.json"
+    tag = store.read_json(revision).get("tag") if revision.exists() else None
+    return Known(delivered, current, withdrawn, tuple(sorted(classes)), kind_, said, tag)
+
+
+def _classes(data: Path) -> list[str]:
+    path = data / "validate" / "classes.json"
+    return list(store.read_json(path)["classes"]) if path.exists() else []
+
+
+# --- what the gate holds, and the queue ------------------------------------------------------------------------------
+
+
+def settle(workspace: Path, subject: str, action: str, *, reviewer: str, at: str) -> int:
+    """Accept or reject a drop, class, row or item; 0 if that is what counts already. Mistake for an unknown subject."""
+    check_reviewer(reviewer)
+    if action not in ("accept", "reject"):
+        raise Mistake(f"Subject '{subject}' has action '{action}'. Actions are: accept, reject.")
+    full = answers.full_subject(subject)
+    _check_subject(workspace, full)
+    with held(workspace):
+        said = everything(workspace)
+        if answers.state(said).subjects.get(full) == action:
+            return 0
+        before = next((v.op for v in reversed(said) if answers.full_subject(v.subject) == full), "")
+        op = str(uuid.uuid5(NAMESPACE, label_json([reviewer, full, action, before])))
+        return _append(workspace, [Verdict(op, full, action, reviewer, at)], said)
+
+
+def _check_subject(workspace: Path, subject: str) -> None:
+    data = workspace / "data"
+    gate = store.read_table(data / "validate" / "gate.parquet", GATE)
+    if subject in set(gate["subject"]):
+        return
+    rows = store.read_table(data / "ingest" / "manifest", MANIFEST, columns=["item", "drop", "source"])
+    kind_, _, name = subject.partition(":")
+    there: Mapping[str, set[str]] = {
+        "class": set(_classes(data)),
+        "item": set(rows["item"]),
+        "row": set(rows["drop"] + "/" + rows["source"]),
+        "drop": set(rows["drop"]),
+    }
+    if name in there[kind_]:
+        return
+    held_ = list(gate.loc[gate["status"] == "held", "subject"])
+    waits = f"Held are: {', '.join(held_[:20])}." if held_ else "Nothing is held."
+    more = f" And {len(held_) - 20:,} more in data/validate/report.html." if len(held_) > 20 else ""
+    kinds = ", ".join(f"{one}:NAME" for one in SUBJECT_KINDS)
+    raise Mistake(f"Unknown subject '{subject}'. A subject is one of {kinds}. {waits}{more}")
+
+
+def export_queue(workspace: Path, form: str, file: Path) -> int:
+    """Write the queue out for people to answer elsewhere; returns the number of items."""
+    module = format_named(form, "write_queue")
+    path = workspace / "data" / "triage" / "queue.parquet"
+    if not path.exists():
+        raise Mistake(f"No queue in '{path.parent}'. Run: assay run")
+    rows = store.read_table(path, QUEUE)
+    module.write_queue(file, rows)
+    return len(rows)

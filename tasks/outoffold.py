@@ -1,0 +1,116 @@
+"""What does a model that has never seen an item say of it?
+
+Out-of-fold probabilities: five multinomial logistic regressions over the embeddings, each fitted without one fold and
+asked about it. A model asked about what it has learnt by heart agrees with its wrong labels (digits with 5 % planted
+errors, scale 5, mean of five seeds: recall .93 out-of-fold, .75 in-sample). Pure functions; the fold of each item is
+stored beside its score.
+
+Source: "tuned" baseline: l2-normalised features and the scale by out-of-fold agreement with the given labels; never by
+likelihood, which on noisy labels prefers the worse detector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from .model import Mistake
+
+FloatArray = NDArray[np.float32]
+ProbabilityArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# shapes: N items, D embedding, K classes; labels_N holds places in the list of classes, folds_N 0 .. folds-1
+
+
+def fold_ids(items: Sequence[str], labels_N: IntArray, folds: int, seed: int) -> IntArray:
+    """The fold in which each item is held out, (N,); -1 for the only item of its class: nothing could be learnt of it.
+
+    An item's fold is sha256(seed, item) mod folds, so it stays the same whatever drops arrive and whatever labels are
+    corrected; StratifiedKFold would deal the cards anew each time. Only in a class of fewer than 4 * folds items, where
+    chance might put them all into one fold, are they dealt out one by one in the order of that hash: a class of two is
+    then in two folds, so each time one of them teaches and the other is asked.
+    """
+    hashes = [int.from_bytes(hashlib.sha256(f"{seed}:{item}".encode()).digest()[:8], "big") for item in items]
+    folds_N = np.array([value % folds for value in hashes], dtype=np.int64)
+    for label in np.unique(labels_N):
+        members = np.flatnonzero(labels_N == label)
+        if len(members) == 1:
+            folds_N[members] = -1
+        elif len(members) < 4 * folds:
+            order = sorted(members.tolist(), key=lambda n: (hashes[n], items[n]))
+            folds_N[order] = (np.arange(len(order)) + hashes[order[0]] % folds) % folds
+    return folds_N
+
+
+def out_of_fold(
+    x_ND: FloatArray,
+    labels_N: IntArray,
+    folds_N: IntArray,
+    *,
+    classes: int,
+    scale: float = 1.5,
+    max_iter: int = 200,
+    threads: int = 1,
+) -> ProbabilityArray:
+    """P(given label = k | x), (N, K), each row by the model that was fitted without that row's fold.
+
+    `x_ND` has rows of length 1; `scale` multiplies them (a larger scale regularises less). A class that a model has
+    never seen gets 0. Raises Mistake for values that are not finite and for fewer than two folds.
+    """
+    if not np.isfinite(x_ND).all():
+        bad = int(np.flatnonzero(~np.isfinite(x_ND).all(axis=1))[0])
+        raise Mistake(
+            f"Embedding has a value that is not finite in row {bad}. Leave such rows out, or embed them again."
+        )
+    distinct = np.unique(folds_N)
+    if len(distinct) < 2 or distinct[0] < 0:
+        raise Mistake(f"Folds hold the values {distinct.tolist()}. At least two folds, numbered from 0, are needed.")
+    p_NK = np.zeros((len(x_ND), classes))
+    scaled_ND = x_ND * np.float32(scale)
+    with threadpool_limits(limits=threads), warnings.catch_warnings():
+        # a fit stopped at max_iter ranks as well as a finished one
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
+        for fold in distinct:
+            held = folds_N == fold
+            seen = np.unique(labels_N[~held])
+            if len(seen) == 1:
+                p_NK[held, seen[0]] = 1.0
+                continue
+            model = LogisticRegression(max_iter=max_iter).fit(scaled_ND[~held], labels_N[~held])
+            p_NK[np.ix_(held, model.classes_)] = model.predict_proba(scaled_ND[held])
+    return np.asarray(p_NK / p_NK.sum(axis=1, keepdims=True))
+
+
+def agreement(p_NK: ProbabilityArray, labels_N: IntArray) -> float:
+    """The share of items for which the likeliest class is the given one."""
+    return float((p_NK.argmax(axis=1) == labels_N).mean()) if len(labels_N) else 0.0
+
+
+def best_scale(
+    x_ND: FloatArray,
+    labels_N: IntArray,
+    folds_N: IntArray,
+    scales: Sequence[float],
+    *,
+    classes: int,
+    max_iter: int = 200,
+    threads: int = 1,
+) -> float:
+    """The scale whose out-of-fold predictions agree most with the given labels; of equals the smallest."""
+    if len(scales) == 1:
+        return scales[0]
+
+    def score(scale: float) -> tuple[float, float]:
+        p_NK = out_of_fold(x_ND, labels_N, folds_N, classes=classes, scale=scale, max_iter=max_iter, threads=threads)
+        return agreement(p_NK, labels_N), -scale
+
+    return max(scales, key=score)

@@ -1,0 +1,105 @@
+"""Which tasks does Prefect see, and what is the policy of each: retries, timeout, tags?
+
+The only Prefect file in tasks/. A stage's task is one `dvc repro` of that stage through versions.py: DVC decides whether
+it runs, Python does the work, Prefect gives retries, logs and sight, and keeps no cache of its own. Stages never import
+this file. Pass the Report of what comes before as `after`, so that Prefect draws the edge.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+
+from . import receive, store, versions
+from .model import DropRejected, Mistake, Report, StageFailed
+
+After = Report | Sequence[Report] | None
+
+
+def _worth_retrying(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Bad data stays bad: only what can pass by waiting is tried again (an input that moved, a remote, a lock)."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, StageFailed) and error.transient
+
+
+def _stage(name: str, *, retries: int = 1, timeout_seconds: float = 6 * 3600, pool: str = "cpu") -> Any:
+    """The task of one stage: reproduce it, send its lines to the run's log, return its Report."""
+
+    @task(
+        name=name,
+        task_run_name=name,
+        retries=retries,
+        retry_delay_seconds=2,
+        retry_condition_fn=_worth_retrying,
+        timeout_seconds=timeout_seconds,
+        tags=[f"pool:{pool}", f"stage:{name}"],
+        cache_policy=NO_CACHE,
+    )
+    def reproduce(workspace: Path, after: After = None) -> Report:
+        logger = get_run_logger()
+        ran = versions.reproduce(workspace, name, on_line=_to(logger.info))
+        report = store.read_report(workspace / "data" / f"{name}.json")
+        report = dataclasses.replace(report, status="ran" if ran else "cached")
+        if not ran:
+            logger.info(f"{name}: nothing new")
+        return report
+
+    return reproduce
+
+
+def _to(log: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda line: log(line.rstrip()) if line.strip() else None
+
+
+# The table: one line a stage. `pool` says where it belongs when there are several machines.
+ingest = _stage("ingest")
+validate = _stage("validate")
+embed = _stage("embed", pool="gpu")
+relate = _stage("relate")
+audit = _stage("audit")
+detect = _stage("detect")
+triage = _stage("triage")
+revise = _stage("revise")
+augment = _stage("augment", pool="gpu")
+
+
+@task(name="receive", task_run_name="receive {landing.name}", cache_policy=NO_CACHE, tags=["pool:cpu"])
+def receive_drop(workspace: Path, landing: Path, received_at: str) -> Report:
+    """Pack one landing folder and share it; a drop that is known already changes nothing. DropRejected if unreadable."""
+    logger = get_run_logger()
+    receipt = receive.receive(landing, workspace, received_at=received_at)
+    versions.share_drop(workspace, receipt.drop)
+    if receipt.known:
+        logger.info(f"receive: '{landing.name}' was already received as {receipt.drop}")
+    else:
+        logger.info(f"receive: {receipt.drop}: {receipt.rows:,} rows, {receipt.assets:,} assets, {receipt.faulty:,} faulty")
+    return Report(
+        "receive",
+        counts={"rows": receipt.rows, "assets": receipt.assets, "faulty": receipt.faulty},
+        used={"drop": receipt.drop},
+        status="cached" if receipt.known else "ran",
+    )
+
+
+@task(name="take-answers", cache_policy=NO_CACHE, tags=["pool:cpu"])
+def take_answers(workspace: Path) -> Report:
+    """Bring the answers that the journal holds into data/verdicts, in one commit."""
+    taken = versions.take_answers(workspace)
+    if taken:
+        get_run_logger().info(f"answers: {taken:,} taken")
+    return Report("answers", counts={"taken": taken})
+
+
+@task(name="publish", retries=3, retry_delay_seconds=[2, 10, 30], retry_condition_fn=_worth_retrying, cache_policy=NO_CACHE)
+def publish(workspace: Path, after: After = None) -> versions.Published:
+    """The revision, published: objects on the remote, then the tag. A dead remote leaves it pending."""
+    published = versions.publish(workspace)
+    get_run_logger().info(published.sentence)
+    return published

@@ -1,0 +1,128 @@
+"""Where does each item lie, and who are its neighbours?
+
+Reads data/embed/vectors and data/relate; writes nothing. What has no usable vector is named with its reason, never
+skipped in silence: one NaN in an embedding would otherwise make a whole audit say "no issues".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import store
+from .model import GRAPH_ITEMS, Mistake
+from .store import FloatArray
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+# shapes: N items asked for, M rows of the graph, D width of the joint vector, k neighbours
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The joint vector of each item, (N, D) float32 of length 1, or the reason why it has none (its row is then 0)."""
+
+    x_ND: FloatArray
+    faults: tuple[str | None, ...]
+
+    @property
+    def usable_N(self) -> BoolArray:
+        return np.array([fault is None for fault in self.faults], dtype=bool)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest items of each item, nearest first: places in the list of items asked for (-1 = none), distances."""
+
+    index_Nk: IntArray
+    distance_Nk: FloatArray  # Euclidean, [0, 2]; inf where the index is -1
+
+
+def joint(folder: Path, items: Sequence[str]) -> Vectors:
+    """The joint vectors of `items`: all views of the files in `folder`, each row l2-normalised, divided by sqrt(views).
+
+    Views and widths are those of most items; an item with others, with NaN, infinity or only zeros, or without a row
+    gets a fault.
+    """
+    place = {item: n for n, item in enumerate(items)}
+    faults: list[str | None] = ["it has no vector in data/embed"] * len(items)
+    parts: list[tuple[tuple[tuple[str, int], ...], IntArray, dict[str, FloatArray]]] = []
+    shapes: Counter[tuple[tuple[str, int], ...]] = Counter()
+    for file in sorted(folder.glob("*.parquet")):
+        names, views = store.read_vectors(file)
+        rows = [row for row, name in enumerate(names) if name in place]
+        where = np.array([place[names[row]] for row in rows], dtype=np.int64)
+        shape = tuple((name, int(x.shape[1])) for name, x in views.items())
+        parts.append((shape, where, {name: x[rows] for name, x in views.items()}))
+        shapes[shape] += len(rows)
+    if not shapes:
+        return Vectors(np.zeros((len(items), 0), np.float32), tuple(faults))
+    usual = shapes.most_common(1)[0][0]
+    x_ND = np.zeros((len(items), sum(width for _, width in usual)), np.float32)
+    for shape, where, views in parts:
+        if shape != usual:
+            for n in where:
+                faults[n] = f"its vector is {_words(shape)}, the others' is {_words(usual)}"
+            continue
+        whole = np.concatenate([_unit(views[name]) for name, _ in usual], axis=1) / np.sqrt(len(usual))
+        finite = np.isfinite(whole).all(axis=1)
+        zero = finite & (whole == 0).all(axis=1)
+        for n, is_finite, is_zero in zip(where, finite, zero, strict=True):
+            faults[n] = None if is_finite and not is_zero else f"its vector {'is zero' if is_zero else 'is not finite'}"
+        x_ND[where[finite]] = whole[finite]
+    return Vectors(x_ND, tuple(faults))
+
+
+def _words(shape: tuple[tuple[str, int], ...]) -> str:
+    return " + ".join(f"{name} ({width} wide)" for name, width in shape)
+
+
+def _unit(x_ND: FloatArray) -> FloatArray:
+    """Rows of length 1 (float64 inside, so that large values do not overflow); rows of zeros stay."""
+    x = x_ND.astype(np.float64)
+    length = np.sqrt((x * x).sum(axis=1, keepdims=True))
+    return (x / np.where(length > 0, length, 1)).astype(np.float32)
+
+
+def centred(x_ND: FloatArray, width: int) -> FloatArray:
+    """Rows of length 1 about the mean of all, at most `width` principal directions wide. Looks at X only, never at Y.
+
+    A common offset (as ReLU networks have) would otherwise fill most of each unit vector. Identical rows become 0.
+    """
+    if not len(x_ND):
+        return x_ND
+    away = x_ND - x_ND.mean(axis=0, dtype=np.float64).astype(np.float32)
+    away[np.abs(away).max(axis=1) < 1e-6] = 0  # rounding of the mean is no direction
+    if width < x_ND.shape[1]:
+        _, directions = np.linalg.eigh(away.T @ away)  # ascending
+        away = away @ directions[:, ::-1][:, :width]
+    return _unit(away)
+
+
+def neighbours(folder: Path, items: Sequence[str]) -> Neighbours:
+    """The shared graph of data/relate in terms of `items`; a neighbour that is not among them becomes -1."""
+    names = store.read_table(folder / "items.parquet", GRAPH_ITEMS)["item"].tolist()
+    try:
+        graph_Mk, far_Mk = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("neighbours", "distances"))
+    except (FileNotFoundError, ValueError):
+        raise Mistake(f"No readable graph in '{folder}'. Run: assay run") from None
+    if graph_Mk.shape != far_Mk.shape or graph_Mk.ndim != 2 or len(graph_Mk) != len(names):
+        raise Mistake(
+            f"Graph '{folder}' has {len(names)} items, neighbours {graph_Mk.shape}, distances {far_Mk.shape}. "
+            "They must agree. Run: dvc repro --force relate"
+        )
+    place = {item: n for n, item in enumerate(items)}
+    where_M = np.array([place.get(name, -1) for name in names] + [-1], dtype=np.int64)  # the last row stands for "none"
+    index_Nk = np.full((len(items), graph_Mk.shape[1]), -1, dtype=np.int64)
+    distance_Nk = np.full(index_Nk.shape, np.inf, dtype=np.float32)
+    known = np.flatnonzero(where_M[:-1] >= 0)
+    index_Nk[where_M[known]] = where_M[graph_Mk[known]]
+    distance_Nk[where_M[known]] = far_Mk[known]
+    distance_Nk[(index_Nk < 0) | ~np.isfinite(distance_Nk)] = np.inf
+    return Neighbours(np.where(np.isfinite(distance_Nk), index_Nk, -1), distance_Nk)

@@ -1,0 +1,58 @@
+"""How does this clone follow the others?
+
+Fetches the git remote's branch and puts our own unpublished commits (drops, answers, runs) on top of it; what a stage
+can make again (dvc.lock, code.yaml, revision.json) gives way, answers merge line by line, drops come from the remote.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from ..model import RevisionConflict
+from . import git
+from .code import write_code_versions
+from .data import RemoteDown
+from .history import ensure_shards
+from .publishing import fetch
+from .sharing import commit_answers, own_changes, restore, share_drop, unshared_drops
+from .workspace import ready, require_clean
+
+
+def prepare_run(workspace: Path) -> None:
+    """What comes before the first stage: repaired, clean, up to date, no drop left unshared, code.yaml right.
+
+    A git remote that does not answer is no reason to stop: the work is done here and published later.
+    """
+    with ready(workspace) as workspace:
+        require_clean(workspace)
+        with suppress(RemoteDown):
+            update(workspace)
+        for drop in unshared_drops(workspace):
+            share_drop(workspace, drop)
+        write_code_versions(workspace)
+
+
+def update(workspace: Path) -> int:
+    """Bring the clone up to its git remote (0 commits if there is none); raises RemoteDown, RevisionConflict."""
+    with ready(workspace) as workspace:
+        require_clean(workspace)
+        remote, branch = git.remote(workspace), git.branch(workspace)
+        upstream = fetch(workspace, remote, branch) if remote else None
+        if upstream is None or git.is_ancestor(workspace, upstream, "HEAD"):
+            return 0
+        commit_answers(workspace)
+        restore(workspace, [path for path in own_changes(workspace) if not path.endswith(".dvc")])
+        new = int(git.git(workspace, "rev-list", "--count", f"HEAD..{upstream}"))
+        try:
+            git.change(workspace, "rebase", "--quiet", "--strategy-option", "ours", upstream)
+        except git.GitFailed as failure:
+            git.call(workspace, "rebase", "--abort")
+            raise RevisionConflict(
+                f"The commits of '{workspace}' and of '{remote}/{branch}' cannot be put together by themselves "
+                f"({failure.output.splitlines()[0]}). Run: git rebase {remote}/{branch}"
+            ) from None
+        for path in sorted((workspace / "data" / "drops").glob("*.dvc")):
+            if not path.with_suffix("").exists():
+                ensure_shards(workspace, [f"{path.stem}/receipt.json"])
+        return new

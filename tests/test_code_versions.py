@@ -1,0 +1,62 @@
+"""code.yaml: which modules and libraries a stage reaches, and when its version changes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tasks import STAGES, versions
+from tasks.versions import code
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def package(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / "pkg" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder / "pkg"
+
+
+def test_the_import_closure_follows_relative_imports_and_takes_the_chosen_plugin_only(tmp_path: Path) -> None:
+    files = {
+        "__init__.py": "",
+        "audit.py": "import numpy as np\nfrom . import store\n\ndef f() -> None:\n    from .labels import kind\n",
+        "store.py": "from .model import X\nimport json",
+        "model.py": "",
+        "other.py": "import torch",
+        "labels/__init__.py": "from ..model import X",
+        "labels/single.py": "import sklearn.metrics",
+        "labels/boxes.py": "import scipy",
+    }
+    root = package(tmp_path, files)
+    reached, libraries = code.reached("audit", {"labels": "single"}, root)
+    names = {path.relative_to(root).as_posix() for path in reached}
+    assert names == {"audit.py", "store.py", "model.py", "labels/__init__.py", "labels/single.py"}
+    assert libraries == {"numpy", "sklearn"}
+
+
+def test_a_version_changes_with_what_the_stage_reaches_and_with_nothing_else(tmp_path: Path) -> None:
+    root = package(tmp_path, {"a.py": "from . import b", "b.py": "x = 1", "c.py": "x = 1"})
+    before = code.fingerprint("a", {}, root)
+    (root / "c.py").write_text("x = 2")
+    assert code.fingerprint("a", {}, root) == before
+    (root / "b.py").write_text("x = 2")
+    assert code.fingerprint("a", {}, root) != before
+
+
+def test_code_yaml_is_written_only_when_it_changes(tmp_path: Path) -> None:
+    versions.init(tmp_path / "ws")
+    path = tmp_path / "ws" / "code.yaml"
+    stamp = path.stat().st_mtime_ns
+    assert set(versions.write_code_versions(tmp_path / "ws")) == set(STAGES)
+    assert path.stat().st_mtime_ns == stamp
+
+
+def test_computing_versions_imports_no_heavy_library() -> None:
+    script = "import sys; from tasks.versions.code import fingerprint; fingerprint('audit', {}); "
+    script += "print([m for m in ('torch', 'cleanlab', 'sklearn') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,99 @@
+"""Publishing to a git remote: branch and tag together, two publishers at once, clones that are behind."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import toy_workspace as toy
+
+from tasks import versions
+from tasks.model import RevisionConflict
+from tasks.versions import data, git
+
+CAT_FOR_DOG = toy.FIRST | {"i2": ("0001-a", "cat"), "i1": ("0001-a", "dog")}
+
+
+@pytest.fixture
+def due(tmp_path: Path) -> Path:
+    return toy.first_revision_is_due(tmp_path / "ws")
+
+
+@pytest.fixture
+def origin(tmp_path: Path, due: Path) -> Path:
+    """A bare repository that `due` is published to, and one DVC remote for all clones."""
+    bare = tmp_path / "origin.git"
+    git.git(tmp_path, "init", "--quiet", "--bare", "--initial-branch", "main", str(bare))
+    config = due / ".dvc" / "config"
+    config.write_text(config.read_text().replace("../.assay/remote", str(tmp_path / "store")))
+    git.commit(due, "a shared DVC remote", [".dvc/config"])
+    git.git(due, "remote", "add", "origin", str(bare))
+    return bare
+
+
+def clone(origin: Path, folder: Path, workspace: Path) -> Path:
+    git.git(origin.parent, "clone", "--quiet", str(origin), str(folder))
+    with open(folder / ".git" / "info" / "exclude", "a") as exclude:
+        exclude.write("/source/\n")
+    for key, value in (("user.name", "two"), ("user.email", "two@localhost")):
+        git.git(folder, "config", key, value)
+    shutil.copytree(workspace / "source", folder / "source")
+    data.pull(folder, "data/drops/0001-a.dvc")
+    return folder
+
+
+def test_branch_and_tag_reach_the_git_remote_together(due: Path, origin: Path) -> None:
+    versions.publish(due)
+    assert git.commit_of(origin, "main") == git.commit_of(origin, "dataset@v1.0.0") == git.commit_of(due, "HEAD")
+    assert git.git(due, "status", "--porcelain") == ""
+
+
+def test_a_dead_git_remote_leaves_the_revision_pending(due: Path, origin: Path) -> None:
+    origin.rename(origin.with_name("away"))
+    assert versions.publish(due).pending
+    assert versions.log(due) == []
+    origin.with_name("away").rename(origin)
+    assert not versions.publish(due).pending
+    assert git.commit_of(origin, "dataset@v1.0.0") == git.commit_of(due, "HEAD")
+
+
+def test_of_two_publishers_one_wins_and_the_other_goes_on_from_there(due: Path, origin: Path, tmp_path: Path) -> None:
+    versions.publish(due)
+    other = clone(origin, tmp_path / "other", due)
+    toy.decide(other, CAT_FOR_DOG)
+    toy.decide(due, toy.FIRST | {"i3": ("0001-a", "dog")})
+    (due / "data" / "verdicts" / "ann.jsonl").write_text("{}\n")
+    toy.decide(due, toy.FIRST | {"i3": ("0001-a", "dog")})
+    assert versions.publish(other).tag == "dataset@v1.0.1"
+    with pytest.raises(RevisionConflict, match=r"has moved on 'origin' meanwhile \(newest revision: dataset@v1.0.1\)"):
+        versions.publish(due)
+    versions.prepare_run(due)  # what `assay revise` does first
+    toy.decide(due, toy.FIRST | {"i3": ("0001-a", "dog")})
+    published = versions.publish(due)
+    assert (published.tag, published.parent) == ("dataset@v1.0.2", "dataset@v1.0.1")
+    assert "answers: 1" in toy.messages(due)
+    assert git.commit_of(origin, "main") == git.commit_of(due, "HEAD")
+    assert versions.verify(due) == []
+
+
+def test_a_clone_that_is_behind_takes_in_drops_and_answers(due: Path, origin: Path, tmp_path: Path) -> None:
+    versions.publish(due)
+    other = clone(origin, tmp_path / "other", due)
+    toy.deliver(due, "0002-b", {"i4": "dog"})
+    git.git(due, "push", "--quiet", "origin", "main")
+    assert versions.update(other) == 1
+    assert (other / "data" / "drops" / "0002-b" / "receipt.json").exists()
+    assert versions.update(other) == 0
+
+
+def test_a_shallow_clone_without_tags_finds_its_parent(due: Path, origin: Path, tmp_path: Path) -> None:
+    versions.publish(due)
+    shallow = tmp_path / "shallow"
+    git.git(tmp_path, "clone", "--quiet", "--depth", "1", "--no-tags", f"file://{origin}", str(shallow))
+    for key, value in (("user.name", "two"), ("user.email", "two@localhost")):
+        git.git(shallow, "config", key, value)
+    (shallow / ".git" / "info" / "exclude").write_text("/source/\n")
+    data.pull(shallow, "data/drops/0001-a.dvc")
+    toy.decide(shallow, CAT_FOR_DOG)
+    assert versions.publish(shallow).parent == "dataset@v1.0.0"
