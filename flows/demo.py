@@ -23,8 +23,9 @@ from rich.text import Text
 from tasks import journal, store, versions
 from tasks.model import QUEUE, Mistake, Report, label_json
 
-from . import demo_figures, show
+from . import show
 from .clock import now
+from .demo_figures import measure
 from .digits import DROPS, NOISE, UNKNOWN_CLASS, Digits, digits, write_drop
 from .report import write_report
 
@@ -81,7 +82,7 @@ def tell(folder: Path, console: Console, *, seeds: int = 5) -> None:
     with demo.chapter("8 · A drop of 1 %: only what is new is computed"):
         deliver(demo, "april-core")
     with demo.chapter(f"9 · What it was worth, against what was planted ({seeds} seeds)"):
-        story = demo_figures.measure(demo, before, after, seeds=seeds)
+        story = measure(demo, before, after, seeds=seeds)
     page = write_report(demo.folder, story)
     console.print(Text(f"\n{time.perf_counter() - started:.0f} seconds in all. The story as one page: {page}", "bold"))
     console.print("Next, try:")

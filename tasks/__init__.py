@@ -55,7 +55,8 @@ def run(stage: str, workspace: Path) -> Report:
     report: Report = module.run(workspace / "data", section)
     if fingerprint(stage, workspace) != before:
         raise StageFailed(
-            f"An input of stage '{stage}' changed while it ran. Nothing is lost; run it again: assay run", transient=True
+            f"An input of stage '{stage}' changed while it ran. Nothing is lost; run it again: assay run",
+            transient=True,
         )
     report = dataclasses.replace(report, seconds=round(time.perf_counter() - started, 3))
     store.write_report(workspace / "data" / f"{stage}.json", report)
@@ -64,7 +65,7 @@ def run(stage: str, workspace: Path) -> Report:
 
 def fingerprint(stage: str, workspace: Path) -> str:
     """A hash over the stage's params and the names, sizes and times (contents for the verdict logs) of its deps."""
-    declared = params.read(workspace / "dvc.yaml")["stages"][stage]
+    declared = params.parse(workspace / "dvc.yaml")["stages"][stage]
     digest = hashlib.sha256((workspace / "params.yaml").read_bytes())
     for dep in declared["deps"]:
         root = workspace / dep

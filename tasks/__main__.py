@@ -56,8 +56,7 @@ def die_with(parent: int) -> None:
 def main(arguments: list[str]) -> int:
     if parent := os.environ.get("ASSAY_PARENT"):
         die_with(int(parent))
-    from . import STAGES, run
-    from .model import AssayError
+    from . import STAGES
 
     if len(arguments) != 1 or arguments[0] not in STAGES:
         print(f"usage: python -P -m tasks STAGE    (stages: {', '.join(STAGES)})", file=sys.stderr)
@@ -70,22 +69,32 @@ def main(arguments: list[str]) -> int:
     with open(logs / f"{stage}.log", "w", encoding="utf-8") as log:
         sys.stdout, sys.stderr = Tee(sys.__stdout__, log), Tee(sys.__stderr__, log)  # type: ignore[arg-type]
         try:
-            report = run(stage, Path.cwd())
-        except AssayError as error:
-            error_file.write_text(str(error), encoding="utf-8")
-            print(f"error: {error}", file=sys.stderr)
-            return error.exit_code
-        except BaseException as error:
-            # Our own mistake: the sentence goes up, the traceback stays in the log for whoever mends it.
-            traceback.print_exc(file=log)
-            sentence = f"Stage '{stage}' failed: {type(error).__name__}: {error}. See .assay/logs/{stage}.log"
-            error_file.write_text(sentence, encoding="utf-8")
-            print(f"error: {sentence}", file=sys.__stderr__)
-            return 1
-        counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in report.counts.items())
-        print(f"{stage}: {counts} in {report.seconds:.1f} s")
-        for note in report.notes:
-            print(f"{stage}: {note}")
+            return _run(stage, error_file)
+        finally:
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+def _run(stage: str, error_file: Path) -> int:
+    from . import run
+    from .model import AssayError
+
+    try:
+        report = run(stage, Path.cwd())
+    except AssayError as error:
+        error_file.write_text(str(error), encoding="utf-8")
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except BaseException as error:
+        # Our own mistake: the sentence goes up, the traceback stays in the log for whoever mends it.
+        sentence = f"Stage '{stage}' failed: {type(error).__name__}: {error}. See .assay/logs/{stage}.log"
+        error_file.write_text(sentence, encoding="utf-8")
+        traceback.print_exc()
+        print(f"error: {sentence}", file=sys.stderr)
+        return 1
+    counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in report.counts.items())
+    print(f"{stage}: {counts} in {report.seconds:.1f} s")
+    for note in report.notes:
+        print(f"{stage}: {note}")
     return 0
 
 

@@ -290,4 +290,5 @@ def current(manifest: pd.DataFrame, state: State) -> pd.DataFrame:
     said = [state.items.get(item) for item in manifest["item"]]
     ys = [y if one is None or one.y is None else one.y for y, one in zip(manifest["y"], said, strict=True)]
     kept = [one is None or not one.removed for one in said]
-    return manifest.assign(y=pd.Series(ys, index=manifest.index, dtype=object))[kept].reset_index(drop=True)
+    labelled = manifest.assign(y=pd.Series(ys, index=manifest.index, dtype=object))
+    return labelled.loc[pd.Series(kept, index=manifest.index, dtype=bool)].reset_index(drop=True)

@@ -204,7 +204,7 @@ def run(data: Path, params: Params) -> Report:
         store.write_table(folder / "skipped.parquet", SKIPPED, without)
         store.write_json(folder / "embedder.json", about)
     notes = tuple(
-        f"{len(rows):,} item{'s have' if len(rows) > 1 else ' has'} no vector, '{rows['item'].iloc[0]}' first. {message} See data/embed/skipped.parquet."
+        f"Without a vector: {len(rows):,}, '{rows['item'].iloc[0]}' first. {message} See data/embed/skipped.parquet."
         for message, rows in without.groupby("message", sort=True)
     )
     return Report(

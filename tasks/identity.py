@@ -87,7 +87,7 @@ def settle(
         if fault is not None:
             faults.append((at, *fault))
             continue
-        item = (row["id"] or "").strip() and row["id"] or derived_id(row["asset"])
+        item = ((row["id"] or "").strip() and row["id"]) or derived_id(row["asset"])
         labels.setdefault(item, []).append(_Label(at, item, y, row))
 
     for item, group in labels.items():
@@ -140,7 +140,7 @@ def _fault(row: Row, unusable: Mapping[str, tuple[str, str]], readable: frozense
         if has_control_character(row[column] or ""):
             return (
                 "E_CHARACTER",
-                f"Column '{column}' has the value {ascii(_shown(row[column]))}, with a control character.",
+                f"Column '{column}' has the value {_shown(row[column])!a}, with a control character.",
             )
     return None
 
@@ -156,7 +156,7 @@ def _parse(row: Row, kind: ModuleType) -> tuple[tuple[str, str] | None, str]:
             code = "E_CHARACTER"
         else:
             code = "E_TOO_LONG"
-        return (code, f"Label {ascii(_shown(text))} cannot be used: {error}."), ""
+        return (code, f"Label {_shown(text)!a} cannot be used: {error}."), ""
 
 
 def has_control_character(text: str) -> bool:
@@ -214,7 +214,7 @@ def _manifest_row(drop: str, label: _Label, y: str, source: str) -> dict[str, An
         "row": int(row["row"]),
         "region": None,
         "y": y,
-        "split": (row["split"] or "").strip() and row["split"] or SPLIT,
+        "split": ((row["split"] or "").strip() and row["split"]) or SPLIT,
         "drop": drop,
         "source": source,
         **extra,

@@ -22,15 +22,20 @@ P = TypeVar("P")
 
 def read(path: Path) -> dict[str, Any]:
     """The whole of params.yaml, unchecked; Mistake when it is absent, not YAML or not a mapping of sections."""
-    try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise Mistake(f"No params.yaml in '{path.parent}'. Make a workspace with: assay init DIR") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise Mistake(f"File '{path}' is not YAML: {' '.join(str(error).split())}.") from None
+    content = parse(path)
     if not isinstance(content, dict) or not all(isinstance(value, dict | None) for value in content.values()):
         raise Mistake(f"File '{path}' must be sections of keys, as in `audit:` followed by indented `folds: 5`.")
     return content
+
+
+def parse(path: Path) -> Any:
+    """A YAML file as plain values; Mistake when it is absent or not YAML."""
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Mistake(f"No {path.name} in '{path.parent}'. Make a workspace with: assay init DIR") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise Mistake(f"File '{path}' is not YAML: {' '.join(str(error).split())}.") from None
 
 
 def section(path: Path, name: str, cls: type[P]) -> P:

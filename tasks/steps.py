@@ -1,6 +1,6 @@
 """Which tasks does Prefect see, and what is the policy of each: retries, timeout, tags?
 
-The only Prefect file in tasks/. A stage's task is one `dvc repro` of that stage through versions.py: DVC decides whether
+The only Prefect file in tasks/. A stage's task is one `dvc repro` of that stage through versions/: DVC decides whether
 it runs, Python does the work, Prefect gives retries, logs and sight, and keeps no cache of its own. Stages never import
 this file. Pass the Report of what comes before as `after`, so that Prefect draws the edge.
 """
@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from . import receive, store, versions
-from .model import DropRejected, Mistake, Report, StageFailed
+from .model import Report, StageFailed
 
 After = Report | Sequence[Report] | None
 
@@ -72,14 +72,15 @@ augment = _stage("augment", pool="gpu")
 
 @task(name="receive", task_run_name="receive {landing.name}", cache_policy=NO_CACHE, tags=["pool:cpu"])
 def receive_drop(workspace: Path, landing: Path, received_at: str) -> Report:
-    """Pack one landing folder and share it; a drop that is known already changes nothing. DropRejected if unreadable."""
+    """Pack one landing folder and share it; a known drop changes nothing. DropRejected if unreadable."""
     logger = get_run_logger()
     receipt = receive.receive(landing, workspace, received_at=received_at)
     versions.share_drop(workspace, receipt.drop)
     if receipt.known:
         logger.info(f"receive: '{landing.name}' was already received as {receipt.drop}")
     else:
-        logger.info(f"receive: {receipt.drop}: {receipt.rows:,} rows, {receipt.assets:,} assets, {receipt.faulty:,} faulty")
+        counts = f"{receipt.rows:,} rows, {receipt.assets:,} assets, {receipt.faulty:,} faulty"
+        logger.info(f"receive: {receipt.drop}: {counts}")
     return Report(
         "receive",
         counts={"rows": receipt.rows, "assets": receipt.assets, "faulty": receipt.faulty},
@@ -97,7 +98,14 @@ def take_answers(workspace: Path) -> Report:
     return Report("answers", counts={"taken": taken})
 
 
-@task(name="publish", retries=3, retry_delay_seconds=[2, 10, 30], retry_condition_fn=_worth_retrying, cache_policy=NO_CACHE)
+@task(
+    name="publish",
+    retries=3,
+    retry_delay_seconds=[2, 10, 30],
+    retry_condition_fn=_worth_retrying,
+    cache_policy=NO_CACHE,
+    tags=["pool:cpu"],
+)
 def publish(workspace: Path, after: After = None) -> versions.Published:
     """The revision, published: objects on the remote, then the tag. A dead remote leaves it pending."""
     published = versions.publish(workspace)

@@ -89,9 +89,9 @@ def _one(
     optimiser = torch.optim.Adam([into_DM, bias_M, out_MK, bias_K], lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(EPOCHS):
-        for chosen in torch.randperm(len(x_ND), generator=generator).split(BATCH):
+        for chosen in torch.split(torch.randperm(len(x_ND), generator=generator), BATCH):
             optimiser.zero_grad()
-            functional.cross_entropy(scores(x_ND[chosen]), y_N[chosen]).backward()
+            torch.autograd.backward(functional.cross_entropy(scores(x_ND[chosen]), y_N[chosen]))
             optimiser.step()
             schedule.step()
     with torch.no_grad():

@@ -51,7 +51,10 @@ def a_drop(data: Path, drop: str, count: int, *, seed: int = 0, oblong: bool = F
 
 
 def revision(data: Path) -> list[dict[str, Any]]:
-    return [{**row} for row in store.read_table(data / "revise" / "dataset.parquet", DATASET).to_dict("records")]
+    return [
+        {str(name): value for name, value in row.items()}
+        for row in store.read_table(data / "revise" / "dataset.parquet", DATASET).to_dict("records")
+    ]
 
 
 def a_revision(data: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -153,7 +153,7 @@ def test_an_asset_that_cannot_be_decoded_has_no_vector_and_says_so(tmp_path: Pat
     assert (row["item"], row["drop"], row["code"]) == (items[1], "0001-a", "E_EMBED")
     assert row["message"]
     assert report.counts == {"items": 3, "embedded": 2, "skipped": 1}
-    assert report.notes[0].startswith(f"1 item has no vector, '{items[1]}' first.")
+    assert report.notes[0].startswith(f"Without a vector: 1, '{items[1]}' first.")
 
 
 def test_a_drop_of_which_nothing_can_be_decoded_leaves_the_others_alone(tmp_path: Path) -> None:

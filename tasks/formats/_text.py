@@ -100,7 +100,7 @@ def decode(source: str, raw: bytes, offset: int) -> str:
         return raw.decode()
     except UnicodeDecodeError as error:
         at = error.start
-        if raw[at] == 0xED and raw[at + 1 : at + 2] >= b"\xa0":
+        if re.match(rb"\xed[\xa0-\xbf][\x80-\xbf]", raw[at : at + 3]):
             surrogate = raw[at : at + 3].decode("utf-8", "surrogatepass")
             raise Fault("E_CHARACTER", f"Row '{source}' has the lone surrogate U+{ord(surrogate):04X}.") from None
         raise Fault(

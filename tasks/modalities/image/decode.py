@@ -153,15 +153,15 @@ def _decode(data: bytes, max_pixels: int, max_bytes: int) -> _Decoded:
     if name is None:
         raise Unreadable("E_ASSET_FORMAT", f"By its content the file is {_looks_like(data)}, not an image we read.")
     try:
-        image = READERS[name](io.BytesIO(data))
-        if image.width * image.height > max_pixels:
+        opened = READERS[name](io.BytesIO(data))
+        if opened.width * opened.height > max_pixels:
             raise Unreadable(
                 "E_ASSET_TOO_LARGE",
-                f"The {name} image is {image.width:,} x {image.height:,} pixels; {max_pixels:,} in all are allowed.",
+                f"The {name} image is {opened.width:,} x {opened.height:,} pixels; {max_pixels:,} in all are allowed.",
             )
-        frames = int(getattr(image, "n_frames", 1))
-        mode = image.mode
-        image, notes = _upright(image, name)
+        frames = int(getattr(opened, "n_frames", 1))
+        mode = opened.mode
+        image, notes = _upright(opened, name)
     except (*_BROKEN, *_BROKEN_TOO) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the machine's trouble, not the file's
