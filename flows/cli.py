@@ -247,7 +247,8 @@ def main() -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except TyperException as error:
-        print(f"error: {error} Try: assay --help", file=sys.stderr)
+        sentence = error.format_message().rstrip(".")
+        print(f"error: {sentence}. Try: assay --help", file=sys.stderr)
         sys.exit(1)
     except BaseException as error:
         crash = Path(".assay/logs/crash.log")

@@ -47,7 +47,11 @@ def measure(demo: Demo, before: str, after: str, *, seeds: int) -> Story:
         ("Precision of the flags", spread(precision), f"share of the flags that were planted errors, {seeds} seeds"),
         ("Noise estimated / planted", f"{noise:.1%} / {planted:.1%}", "by the audit, before any answer"),
         ("Found in the whole queue", f"{curve[-1][1]:.1%}", f"of the planted errors, in {len(demo.queue):,} items"),
-        ("Accuracy as delivered", spread(next(iter(accuracy.values()))), f"a small model on {len(test_y)} clean digits"),
+        (
+            "Accuracy as delivered",
+            spread(next(iter(accuracy.values()))),
+            f"a small model on {len(test_y)} clean digits",
+        ),
         ("Accuracy cleaned", spread(list(accuracy.values())[1]), "the same model, seeds and test"),
         ("Gain", spread(gain, signed=True), "seed by seed"),
         ("Embedded for the 1 % drop", f"{embedded} items", f"{DROPS['april-core']} were new"),

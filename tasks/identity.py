@@ -186,7 +186,7 @@ def _conflict(item: str, group: Sequence[_Label], known: Known | None, kind: Mod
 def _distinct(group: Sequence[_Label]) -> tuple[list[_Label], list[tuple[_Label, _Label]]]:
     """The labels that say something of their own, and (repetition, what it repeats).
 
-    Where everybody is named, each annotator's each label counts once; where not, there is one label, and it counts once.
+    Where everybody is named, each label of each annotator counts once; where not, there is one label, counted once.
     """
     named = all(label.row["annotator"] for label in group)
     originals: dict[tuple[str | None, str], _Label] = {}

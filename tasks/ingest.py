@@ -20,7 +20,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class Params:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic, never changed
 
-    task: Task = Task()
+    task: Task = field(default_factory=Task)
     max_pixels: int = 50_000_000  # pixels of one image, [1, 89478485]
     max_bytes: int = 64 * 2**20  # bytes of one file, [1, 2147483647]
     decode_seconds: float = 10.0  # processor seconds for one file, [1, 3600]

@@ -133,11 +133,14 @@ def nearest_first(x_ND: FloatArray, rows: NDArray[np.int64], idx_BM: IntArray) -
 
 def approximate_neighbours(x_ND: FloatArray, k: int, *, seed: int, threads: int) -> tuple[IntArray, FloatArray]:
     """As exact_neighbours, by nearest-neighbour descent (Dong, Moses, Li 2011); rows it leaves short are exact."""
-    from pynndescent import NNDescent  # imports numba and compiles: only those above the crossover pay
+    from numba import config  # compiles: only those above the crossover pay
+    from pynndescent import NNDescent
 
     k = min(k, len(x_ND) - 1)
     wanted = min(k + 11, len(x_ND))  # itself, and some to spare: the wider search is what the recall comes from
-    index = NNDescent(x_ND, metric="euclidean", n_neighbors=wanted, random_state=seed, n_jobs=threads)
+    index = NNDescent(
+        x_ND, metric="euclidean", n_neighbors=wanted, random_state=seed, n_jobs=min(threads, config.NUMBA_NUM_THREADS)
+    )
     found_NM = np.asarray(index.neighbor_graph[0], dtype=np.int32)
     own_NM = (found_NM == np.arange(len(x_ND), dtype=np.int32)[:, None]) | (found_NM < 0)
     order = np.argsort(own_NM, axis=1, kind="stable")[:, :k]  # pynndescent's own order, the item itself moved last

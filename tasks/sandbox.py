@@ -8,7 +8,7 @@ Reads   (name, bytes) pairs; the decoder is named "module:function", a function 
 Writes  the journal: how often each unfinished item was begun, written before it is begun. An item that takes down this
         process too (the machine ran out of memory) is alone when it is tried again, and is given up like any other.
 
-Frames on the pipes are a 4-byte length and the bytes; replies are JSON, never pickle, since the child may be taken over.
+Frames on the pipes are a 4-byte length and the bytes; replies are JSON, never pickle: the child may be taken over.
 Covered, on Linux: RLIMIT_AS, RLIMIT_CPU, RLIMIT_FSIZE = 0, no new descriptors, no core file, none of our environment.
 Not covered: system calls other than those (no seccomp in the standard library); on other systems there is no RLIMIT_AS.
 """

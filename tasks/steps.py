@@ -1,8 +1,9 @@
-"""Which tasks does Prefect see, and what is the policy of each: retries, timeout, tags?
+"""Which tasks does Prefect see, and what is the policy of each: retries, timeout?
 
 The only Prefect file in tasks/. A stage's task is one `dvc repro` of that stage through versions/: DVC decides whether
 it runs, Python does the work, Prefect gives retries, logs and sight, and keeps no cache of its own. Stages never import
-this file. Pass the Report of what comes before as `after`, so that Prefect draws the edge.
+this file. Pass the Report of what comes before as `after`, so that Prefect draws the edge. No tags: each costs two
+seconds a task run, in which Prefect 3.8 asks the server for a concurrency slot.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def _worth_retrying(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> b
     return isinstance(error, StageFailed) and error.transient
 
 
-def _stage(name: str, *, retries: int = 1, timeout_seconds: float = 6 * 3600, pool: str = "cpu") -> Any:
+def _stage(name: str, *, retries: int = 1, timeout_seconds: float = 6 * 3600) -> Any:
     """The task of one stage: reproduce it, send its lines to the run's log, return its Report."""
 
     @task(
@@ -39,7 +40,6 @@ def _stage(name: str, *, retries: int = 1, timeout_seconds: float = 6 * 3600, po
         retry_delay_seconds=2,
         retry_condition_fn=_worth_retrying,
         timeout_seconds=timeout_seconds,
-        tags=[f"pool:{pool}", f"stage:{name}"],
         cache_policy=NO_CACHE,
     )
     def reproduce(workspace: Path, after: After = None) -> Report:
@@ -58,19 +58,19 @@ def _to(log: Callable[[str], None]) -> Callable[[str], None]:
     return lambda line: log(line.rstrip()) if line.strip() else None
 
 
-# The table: one line a stage. `pool` says where it belongs when there are several machines.
+# The table: one line a stage.
 ingest = _stage("ingest")
 validate = _stage("validate")
-embed = _stage("embed", pool="gpu")
+embed = _stage("embed")
 relate = _stage("relate")
 audit = _stage("audit")
 detect = _stage("detect")
 triage = _stage("triage")
 revise = _stage("revise")
-augment = _stage("augment", pool="gpu")
+augment = _stage("augment")
 
 
-@task(name="receive", task_run_name="receive {landing.name}", cache_policy=NO_CACHE, tags=["pool:cpu"])
+@task(name="receive", task_run_name="receive {landing.name}", cache_policy=NO_CACHE)
 def receive_drop(workspace: Path, landing: Path, received_at: str) -> Report:
     """Pack one landing folder and share it; a known drop changes nothing. DropRejected if unreadable."""
     logger = get_run_logger()
@@ -89,7 +89,7 @@ def receive_drop(workspace: Path, landing: Path, received_at: str) -> Report:
     )
 
 
-@task(name="take-answers", cache_policy=NO_CACHE, tags=["pool:cpu"])
+@task(name="take-answers", cache_policy=NO_CACHE)
 def take_answers(workspace: Path) -> Report:
     """Bring the answers that the journal holds into data/verdicts, in one commit."""
     taken = versions.take_answers(workspace)
@@ -104,7 +104,6 @@ def take_answers(workspace: Path) -> Report:
     retry_delay_seconds=[2, 10, 30],
     retry_condition_fn=_worth_retrying,
     cache_policy=NO_CACHE,
-    tags=["pool:cpu"],
 )
 def publish(workspace: Path, after: After = None) -> versions.Published:
     """The revision, published: objects on the remote, then the tag. A dead remote leaves it pending."""

@@ -88,7 +88,7 @@ def test_a_mistake_outside_a_workspace_is_one_sentence(arguments: list[str], wor
         (["export", "csv", "queue.csv"], "Run: assay run"),
         (["export", "xml", "queue.xml"], "Unknown format 'xml'. Formats are: csv, jsonl."),
         (["answer", "missing.csv", "--reviewer", "maria"], "missing.csv"),
-        (["accept", "class:dog"], "class:dog"),
+        (["accept", "class:dog"], "Run: assay run"),
         (["get", "v9.9.9", "out"], "v9.9.9"),
         (["verify", "v9.9.9"], "v9.9.9"),
     ],

@@ -1,0 +1,79 @@
+"""Does a flow on a real Prefect server show what the stages did: logs, states, edges, an artifact?"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from flows.digits import Digits, write_drop
+from tasks import versions
+from tasks.model import StageFailed
+
+pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, toy_digits: Digits) -> Path:
+    folder = tmp_path_factory.mktemp("flows") / "ws"
+    versions.init(folder)
+    write_drop(toy_digits, "toy", folder / "data" / "incoming" / "toy", noise=0.05, seed=0)
+    return folder.resolve()
+
+
+def test_curate_then_curate_again_then_a_stage_that_fails(workspace: Path, prefect_server: None) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import LogFilter, LogFilterTaskRunId
+    from prefect.client.schemas.objects import TaskRun
+
+    from flows.curate import curate
+
+    first = curate(workspace)
+    assert [report.status for report in first.reports] == ["ran"] * 7
+    assert first.received == ("0001-toy",)
+    assert not first.waits
+    again = curate(workspace)
+    assert [report.status for report in again.reports] == ["cached"] * 7
+    params = workspace / "params.yaml"
+    params.write_text(params.read_text().replace("model: patches", "model: resnet18\n  weights: nowhere.pt", 1))
+    subprocess.run(["git", "commit", "-qam", "a model that is not there"], cwd=workspace, check=True)
+    with pytest.raises(StageFailed, match=r"nowhere\.pt"):
+        curate(workspace)
+
+    with get_client(sync_client=True) as client:
+        runs = sorted(client.read_task_runs(), key=lambda run: run.expected_start_time or run.created)  # type: ignore[arg-type,return-value]
+
+        def lines(run: TaskRun) -> str:
+            found = client.read_logs(LogFilter(task_run_id=LogFilterTaskRunId(any_=[run.id])))
+            return "\n".join(log.message for log in found)
+
+        ingest = next(run for run in runs if run.name == "ingest")
+        assert "ingest: 1 drops, 160 rows, 160 items" in lines(ingest)
+        audit = next(run for run in runs if run.name == "audit")
+        ancestors = {
+            UUID(str(source.id))
+            for sources in audit.task_inputs.values()
+            for source in sources
+            if hasattr(source, "id")
+        }
+        names = {run.name for run in runs if run.id in ancestors}
+        assert {"validate", "relate"} <= names
+        failed = [run for run in runs if run.state and run.state.is_failed()]
+        assert [run.name for run in failed] == ["embed"]
+        assert failed[0].state and "nowhere.pt" in (failed[0].state.message or "")
+        artifacts = client.read_artifacts()
+    summaries = [artifact for artifact in artifacts if artifact.key == "assay-curate"]
+    assert len(summaries) == 2
+    text = str(summaries[0].data)
+    assert "| ingest | ran |" in text or "| ingest | cached |" in text
+    assert "file://" in text
+
+
+def test_the_summary_escapes_what_comes_from_the_data() -> None:
+    from flows.artifacts import markdown
+
+    text = markdown("curate", Path("ws"), [], held=["class '<b>[x](http://evil)</b>' is new"])
+    assert "<b>" not in text.replace("\\<b\\>", "")
+    assert "\\[x\\]" in text
