@@ -67,7 +67,7 @@ def dots(groups: Mapping[str, Sequence[float]]) -> Markup:
     low, high = low - margin, high + margin
     row_height = 44
     height = row_height * len(groups) + BOTTOM
-    left = 150
+    left = 170
 
     def at(value: float) -> float:
         return left + (value - low) / (high - low) * (WIDTH - left - RIGHT)

@@ -95,13 +95,16 @@ def run(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile = N
     root = open_workspace(workspace)
     from . import show
     from .curate import curate
+    from .report import write_report
 
     with show.run_lines(console, quiet=quiet, log_file=log_file):
         curated = curate(root)
     print_waiting((*curated.rejected, *curated.held))
+    page = write_report(root)
     queue = curated.reports[-1]
     if not quiet:
         console.print(f"\nThe queue holds {queue.counts.get('queued', 0):,} items, worst first.")
+        console.print(Text(f"The workspace as one page: {page}"))
         print_next(workspace, "export csv queue.csv", "answer queue.csv --reviewer YOU", "revise")
     if curated.waits:
         raise typer.Exit(3)
@@ -195,13 +198,15 @@ def revise(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile 
     """
     root = open_workspace(workspace)
     from . import show
+    from .report import write_report
     from .revise import revise as flow
 
     with show.run_lines(console, quiet=quiet, log_file=log_file):
         revised = flow(root)
+    write_report(root)
     if not quiet:
         tag = revised.published.tag
-        console.print(Text(f"\n{revised.published.sentence}"))
+        console.print()
         print_next(workspace, "log", f"get {tag} DIR --format imagefolder", f"verify {tag}")
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -27,7 +28,7 @@ from . import show
 from .clock import now
 from .demo_figures import measure
 from .digits import DROPS, NOISE, UNKNOWN_CLASS, Digits, digits, write_drop
-from .report import write_report
+from .report import finds, write_report
 
 MARK = ".assay/demo"  # a folder with this file is an earlier demo, and may be replaced
 REVIEWER = "simulated"
@@ -44,6 +45,7 @@ class Demo:
     truth: Digits
     planted: dict[int, str] = field(default_factory=dict)  # row of the digits -> wrong label
     queue: list[str] = field(default_factory=list)  # items of the answered queue, worst first
+    finds: list[dict[str, Any]] = field(default_factory=list)  # its head, with thumbnails
     reports: dict[str, tuple[Report, ...]] = field(default_factory=dict)  # chapter -> a Report a stage
 
     @contextmanager
@@ -69,11 +71,11 @@ def tell(folder: Path, console: Console, *, seeds: int = 5) -> None:
         deliver(demo, "january-acme")
     with demo.chapter("2 · Published as delivered, so that there is something to compare with"):
         publish(demo)
-    with demo.chapter("3 · Two more drops: 550 scans with 10 % wrong labels and faults, 130 clean ones"):
+    with demo.chapter("3 · Two more drops: 550 scans, 10 % wrong and some broken; 130 clean ones"):
         deliver(demo, "february-bolt", "march-core")
-    with demo.chapter("4 · Published again, still as delivered; what the gate holds does not block the rest"):
+    with demo.chapter("4 · Published again as delivered; what is held does not block the rest"):
         before = publish(demo)
-    with demo.chapter("5 · The queue goes to a reviewer: simulated from the planted truth, wrong 3 % of the time"):
+    with demo.chapter("5 · A reviewer answers the queue: simulated from the truth, errs 3 % of the time"):
         review(demo)
     with demo.chapter("6 · The answers become a revision"):
         after = publish(demo)
@@ -118,9 +120,7 @@ def publish(demo: Demo) -> str:
     """`assay revise`; returns the tag."""
     from .revise import revise
 
-    revised = revise(demo.folder)
-    demo.console.print(Text(f"  {revised.published.sentence}", "bold"))
-    return revised.published.tag
+    return revise(demo.folder).published.tag
 
 
 def review(demo: Demo) -> None:
@@ -128,7 +128,7 @@ def review(demo: Demo) -> None:
     journal.settle(demo.folder, f"class:{UNKNOWN_CLASS}", "reject", reviewer="owner", at=now())
     demo.console.print(Text(f"  assay reject class:{UNKNOWN_CLASS}", "green"))
     queue = store.read_table(demo.folder / "data" / "triage" / "queue.parquet", QUEUE)
-    demo.queue = list(queue["item"])
+    demo.queue, demo.finds = list(queue["item"]), finds(demo.folder)
     rng = np.random.default_rng(SEED)
     lines = []
     for item, given in zip(queue["item"], queue["y"], strict=True):

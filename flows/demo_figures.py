@@ -34,7 +34,9 @@ def measure(demo: Demo, before: str, after: str, *, seeds: int) -> Story:
     curve = found_by_depth(demo)
     test_x, test_y = held_out(truth)
     accuracy = {
-        f"{tag} {name}": study.accuracy(tasks.load(tag, demo.folder), test_x, test_y, seeds=range(seeds))
+        f"{tag.removeprefix('dataset@')} {name}": study.accuracy(
+            tasks.load(tag, demo.folder), test_x, test_y, seeds=range(seeds)
+        )
         for tag, name in ((before, "as delivered"), (after, "cleaned"))
     }
     curated = demo.reports["february-bolt march-core"]
@@ -62,7 +64,7 @@ def measure(demo: Demo, before: str, after: str, *, seeds: int) -> Story:
         "Drops of scikit-learn's digits with planted mistakes went through the chain; the reviewer is simulated from "
         "the planted truth and errs 3 % of the time. Every figure was computed in this run.",
     ]
-    return Story(sentences, table, curve, accuracy)
+    return Story(sentences, table, curve, accuracy, demo.finds)
 
 
 def held_out(truth: Digits) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -33,6 +33,7 @@ class Story:
     table: Sequence[tuple[str, str, str]] = ()  # name, value, what it means
     curve: Sequence[tuple[float, float]] = ()  # share of the queue reviewed -> share of planted errors found
     accuracy: Mapping[str, Sequence[float]] = field(default_factory=dict)  # revision -> accuracy a seed
+    finds: Sequence[Mapping[str, Any]] = ()  # the head of the queue before it was answered
 
 
 def write_report(workspace: Path, story: Story | None = None) -> Path:
@@ -61,7 +62,7 @@ def collect(workspace: Path, story: Story) -> dict[str, Any]:
         "name": workspace.resolve().name,
         "revisions": versions.log(workspace),
         "drops": _drops(data),
-        "finds": _finds(data, task, show),
+        "finds": story.finds or finds(workspace),
         "queue_size": len(_table(data / "triage" / "queue.parquet", QUEUE)),
         "noise": audit.figures.get("noise_rate") if audit else None,
         "used": {stage: report.used for stage, report in reports.items() if report.used},
@@ -110,8 +111,11 @@ def _drops(data: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _finds(data: Path, task: Task, show: Any) -> list[dict[str, Any]]:
+def finds(workspace: Path) -> list[dict[str, Any]]:
     """The worst of the queue with thumbnails, as data URIs: the page needs no other file."""
+    data = workspace / "data"
+    task = params.section(workspace / "params.yaml", "task", Task)
+    show = labels.kind(task.kind).show
     queue = _table(data / "triage" / "queue.parquet", QUEUE).head(FINDS)
     if queue.empty:
         return []
@@ -119,11 +123,11 @@ def _finds(data: Path, task: Task, show: Any) -> list[dict[str, Any]]:
     where = manifest[manifest["item"].isin(set(queue["item"]))].set_index("item")
     read = store.AssetReader(data / "drops")
     thumbnail = modalities.modality(task.modality).thumbnail
-    finds = []
+    found = []
     for row in queue.to_dict("records"):
         place = where.loc[row["item"]]
         image = base64.b64encode(thumbnail(read(place["shard"], int(place["row"])), 96)).decode()
-        finds.append(
+        found.append(
             {
                 "item": row["item"],
                 "given": show(row["y"]),
@@ -133,7 +137,7 @@ def _finds(data: Path, task: Task, show: Any) -> list[dict[str, Any]]:
                 "image": f"data:image/png;base64,{image}",
             }
         )
-    return finds
+    return found
 
 
 def _confusion(data: Path, show: Any) -> dict[str, Any]:

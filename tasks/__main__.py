@@ -91,7 +91,7 @@ def _run(stage: str, error_file: Path) -> int:
         traceback.print_exc()
         print(f"error: {sentence}", file=sys.stderr)
         return 1
-    counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in report.counts.items())
+    counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in report.counts.items() if value)
     print(f"{stage}: {counts} in {report.seconds:.1f} s")
     for note in report.notes:
         print(f"{stage}: {note}")

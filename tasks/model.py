@@ -54,7 +54,6 @@ class StageFailed(AssayError):
 # --- the catalogue of codes: what can be wrong with a row or a drop, and how to mend it ------------------------------
 
 CODES: Mapping[str, str] = {
-    "E_ANIMATED": "Deliver one still image a row.",
     "E_ASSET_EMPTY": "The file has 0 bytes: deliver it again.",
     "E_ASSET_FORMAT": "Deliver a PNG, JPEG, WebP, BMP, GIF or TIFF image.",
     "E_ASSET_MISSING": "Deliver the file, or drop the row.",

@@ -108,5 +108,5 @@ def take_answers(workspace: Path) -> Report:
 def publish(workspace: Path, after: After = None) -> versions.Published:
     """The revision, published: objects on the remote, then the tag. A dead remote leaves it pending."""
     published = versions.publish(workspace)
-    get_run_logger().info(published.sentence)
+    get_run_logger().info(f"publish: {published.sentence}")
     return published

@@ -22,6 +22,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -153,7 +154,7 @@ def _decode(data: bytes, max_pixels: int, max_bytes: int) -> _Decoded:
     if name is None:
         raise Unreadable("E_ASSET_FORMAT", f"By its content the file is {_looks_like(data)}, not an image we read.")
     try:
-        opened = READERS[name](io.BytesIO(data))
+        opened = _open(name, data)
         if opened.width * opened.height > max_pixels:
             raise Unreadable(
                 "E_ASSET_TOO_LARGE",
@@ -177,6 +178,17 @@ def _decode(data: bytes, max_pixels: int, max_bytes: int) -> _Decoded:
     if frames > 1:
         notes = (f"frame 0 of {frames} used", *notes)
     return _Decoded(rgb, name, mode, frames, (*notes, rule) if rule else notes)
+
+
+def _open(name: str, data: bytes) -> ImageFile.ImageFile:
+    """The image, its header read; Pillow's warning about a bomb is a refusal here, before anything is allocated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            return READERS[name](io.BytesIO(data))
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            sentence = f"The {name} image is too large: {' '.join(str(error).split())}"
+            raise Unreadable("E_ASSET_TOO_LARGE", sentence) from None
 
 
 def _upright(image: ImageFile.ImageFile, name: str) -> tuple[Image.Image, tuple[str, ...]]:
