@@ -26,9 +26,11 @@ from tasks.model import QUEUE, Mistake, Report, label_json
 
 from . import show
 from .clock import now
+from .curate import curate
 from .demo_figures import measure
 from .digits import DROPS, NOISE, UNKNOWN_CLASS, Digits, digits, write_drop
 from .report import finds, write_report
+from .revise import revise
 
 MARK = ".assay/demo"  # a folder with this file is an earlier demo, and may be replaced
 REVIEWER = "simulated"
@@ -102,8 +104,6 @@ def make_room(folder: Path) -> None:
 
 def deliver(demo: Demo, *names: str) -> None:
     """Write the named drops into data/incoming, as a supplier would, and run what follows."""
-    from .curate import curate
-
     for name in names:
         landing = demo.folder / "data" / "incoming" / name
         faults = name == "february-bolt"
@@ -118,8 +118,6 @@ def deliver(demo: Demo, *names: str) -> None:
 
 def publish(demo: Demo) -> str:
     """`assay revise`; returns the tag."""
-    from .revise import revise
-
     return revise(demo.folder).published.tag
 
 

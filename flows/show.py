@@ -5,7 +5,6 @@ The lines are those of the run's own log (Prefect's loggers), so that terminal, 
 
 from __future__ import annotations
 
-import importlib
 import logging
 import re
 from collections.abc import Iterator
@@ -43,8 +42,10 @@ class RunLines(logging.Handler):
 
 @contextmanager
 def run_lines(console: Console, *, quiet: bool, log_file: Path | None) -> Iterator[None]:
-    """Show the lines of the flows that run inside, and keep them in `log_file`."""
-    importlib.import_module("prefect")  # its import sets up logging, and would drop handlers that are there already
+    """Show the lines of the flows that run inside, and keep them in `log_file`.
+
+    Import the flows first: Prefect's import sets up logging, and drops handlers that are there already.
+    """
     handlers: list[logging.Handler] = []
     with ExitStack() as stack:
         if not quiet:
