@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect.artifacts import create_markdown_artifact
 
 from tasks import versions
-from tasks.model import Report
+from tasks.model import Report, counted
 
 PAGES = {
     "Validation": "data/validate/report.html",
@@ -46,8 +46,7 @@ def markdown(
         lines += [f"**{_cell(revision.sentence)}**", ""]
     lines += ["| stage | | counts | seconds |", "|---|---|---|---:|"]
     for report in reports:
-        counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in report.counts.items())
-        lines.append(f"| {report.stage} | {report.status} | {_cell(counts)} | {report.seconds:.1f} |")
+        lines.append(f"| {report.stage} | {report.status} | {_cell(counted(report.counts))} | {report.seconds:.1f} |")
     waiting = list(held)
     lines += ["", "## What waits", "", *(f"- {_cell(sentence)}" for sentence in waiting or ["Nothing."])]
     links = [(name, workspace / page) for name, page in PAGES.items() if (workspace / page).exists()]

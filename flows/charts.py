@@ -76,7 +76,8 @@ def dots(groups: Mapping[str, Sequence[float]]) -> Markup:
     for tick in range(5):
         value = low + (high - low) * tick / 4
         parts.append(f'<line class="grid" x1="{at(value):.1f}" x2="{at(value):.1f}" y1="0" y2="{height - BOTTOM}"/>')
-        parts.append(f'<text x="{at(value):.1f}" y="{height - BOTTOM + 16}" text-anchor="middle">{value:.1%}</text>')
+        anchor = "end" if tick == 4 else "middle"
+        parts.append(f'<text x="{at(value):.1f}" y="{height - BOTTOM + 16}" text-anchor="{anchor}">{value:.1%}</text>')
     for index, (name, group) in enumerate(groups.items()):
         y = row_height * index + row_height / 2
         mean = statistics.fmean(group)

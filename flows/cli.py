@@ -1,12 +1,14 @@
 """The `assay` command: the chain by name, one sentence for a mistake, exit codes that scripts can trust.
 
 Exit codes: 0 done, 1 a mistake, 3 done but something is held. The only place that catches what nothing else does: the
-traceback goes to .assay/logs/crash.log, the person gets one sentence.
+traceback goes to assay-crash.log, the person gets one sentence.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -15,9 +17,9 @@ import typer
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from tasks.model import AssayError
+from tasks.model import AssayError, counted
 
-from . import cli_history, environment
+from . import cli_history, cli_start
 from .terminal import HERE, LogFile, Quiet, Reviewer, Workspace, console, open_workspace, print_next, print_waiting
 
 app = typer.Typer(
@@ -27,28 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(cli_start.app)
 app.add_typer(cli_history.app)
-
-
-@app.command()
-def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make or fill.")],
-    remote: Annotated[str | None, typer.Option(help="The DVC remote; default: a local folder.", metavar="URL")] = None,
-) -> None:
-    """Make a workspace: git, DVC, params.yaml, dvc.yaml, code.yaml; prints the tree.
-
-    Example: assay init cats-and-dogs
-    """
-    environment.prepare(folder)
-    from tasks import versions
-    from tasks.modalities.image.embed import resolve_auto
-
-    made = versions.init(folder, embed_model=resolve_auto(), remote=remote)
-    console.print(Text(f"{folder}", "bold"))
-    for name in made:
-        console.print(Text(f"  {name}"))
-    console.print("\nPut a labelled folder in, then run the chain:")
-    print_next(folder, "receive FOLDER", "run")
 
 
 @app.command()
@@ -69,15 +51,21 @@ def receive(
 
     from .clock import now
 
-    with versions.lock(root), console.status(f"reading {folder} ..."):
+    with versions.lock(root), console.status(Text(f"reading {folder} ...")) as status:
         versions.prepare_run(root)
-        receipt = receiving.receive(folder, root, received_at=now())
+        receipt = receiving.receive(
+            folder,
+            root,
+            received_at=now(),
+            progress=lambda rows: status.update(Text(f"reading {folder}: {rows:,} rows ...")),
+        )
         versions.share_drop(root, receipt.drop)
     if receipt.known:
         console.print(f"Nothing new: '{folder}' was already received as {receipt.drop}.")
         return
     console.print(
-        f"Received {receipt.drop}: {receipt.rows:,} rows, {receipt.assets:,} assets, {receipt.faulty:,} faulty rows."
+        f"Received {receipt.drop}: "
+        f"{counted({'rows': receipt.rows, 'assets': receipt.assets, 'faulty_rows': receipt.faulty})}."
     )
     for sentence in receipt.notes:
         console.print(Text(f"  {sentence}"))
@@ -177,7 +165,8 @@ def answer(
 
     outcome = journal.answer_file(root, file, reviewer=reviewer, at=now())
     console.print(
-        f"Taken: {outcome.accepted:,} new, {outcome.already:,} already there, {len(outcome.refused):,} refused."
+        f"Taken: {outcome.accepted:,} new, {outcome.already:,} already there, {len(outcome.refused):,} refused, "
+        f"{outcome.unanswered:,} left empty."
     )
     for sentence in outcome.refused[:20]:
         console.print(Text(f"  {sentence}", "red"))
@@ -226,21 +215,6 @@ def augment(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile
         console.print(f"\n{report.counts['variants']:,} augmented images in {root / 'data' / 'augment'}.")
 
 
-@app.command()
-def demo(
-    folder: Annotated[Path, typer.Argument(metavar="DIR")] = Path("demo-workspace"),
-    seeds: Annotated[int, typer.Option(help="How many noise seeds to measure the audit over.")] = 5,
-) -> None:
-    """A complete story on real images of digits: planted errors found, reviewed, published. No servers.
-
-    Example: assay demo
-    """
-    environment.prepare(folder)
-    from .demo import tell
-
-    tell(folder, console, seeds=seeds)
-
-
 def main() -> NoReturn:
     """Run the command line; the exit code is the contract."""
     try:
@@ -256,8 +230,8 @@ def main() -> NoReturn:
         print(f"error: {sentence}. Try: assay --help", file=sys.stderr)
         sys.exit(1)
     except BaseException as error:
-        crash = Path(".assay/logs/crash.log")
-        crash.parent.mkdir(parents=True, exist_ok=True)
+        logs = Path(".assay/logs")
+        crash = (logs if os.access(logs, os.W_OK) else Path(tempfile.gettempdir())) / "assay-crash.log"
         crash.write_text(traceback.format_exc(), encoding="utf-8")
         print(
             f"error: {type(error).__name__}: {error}. This is a fault of Assay's; the details are in {crash}.",

@@ -8,7 +8,6 @@ new and a small further drop. Every figure is computed in the run that prints it
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,18 +20,17 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from tasks import journal, store, versions
-from tasks.model import QUEUE, Mistake, Report, label_json
+from tasks import journal, store
+from tasks.model import QUEUE, Report, label_json
 
 from . import show
 from .clock import now
 from .curate import curate
 from .demo_figures import measure
 from .digits import DROPS, NOISE, UNKNOWN_CLASS, Digits, digits, write_drop
-from .report import finds, write_report
+from .report import doubts, write_report
 from .revise import revise
 
-MARK = ".assay/demo"  # a folder with this file is an earlier demo, and may be replaced
 REVIEWER = "simulated"
 REVIEWER_ERRS = 0.03
 SEED = 0
@@ -47,7 +45,7 @@ class Demo:
     truth: Digits
     planted: dict[int, str] = field(default_factory=dict)  # row of the digits -> wrong label
     queue: list[str] = field(default_factory=list)  # items of the answered queue, worst first
-    finds: list[dict[str, Any]] = field(default_factory=list)  # its head, with thumbnails
+    doubts: dict[str, Any] = field(default_factory=dict)  # what the report shows of it
     reports: dict[str, tuple[Report, ...]] = field(default_factory=dict)  # chapter -> a Report a stage
 
     @contextmanager
@@ -62,22 +60,19 @@ class Demo:
 
 
 def tell(folder: Path, console: Console, *, seeds: int = 5) -> None:
-    """Run the whole story in `folder`, which must be new, empty or an earlier demo; writes its report.html."""
+    """Run the whole story in the new workspace `folder`; writes its report.html."""
     started = time.perf_counter()
-    make_room(folder)
-    versions.init(folder, embed_model="patches")
-    versions.write_note(folder, MARK, "made by assay demo\n")
     demo = Demo(folder.resolve(), console, digits())
     console.print(f"A workspace of its own in {folder}: git, DVC and a local remote. No server, no network.")
     with demo.chapter("1 · A drop arrives: 700 scans, 5 % of the labels planted wrong"):
         deliver(demo, "january-acme")
-    with demo.chapter("2 · Published as delivered, so that there is something to compare with"):
+    with demo.chapter("2 · Published as delivered, to have something to compare with"):
         publish(demo)
-    with demo.chapter("3 · Two more drops: 550 scans, 10 % wrong and some broken; 130 clean ones"):
+    with demo.chapter("3 · Two more drops: one 10 % wrong with broken files, one clean"):
         deliver(demo, "february-bolt", "march-core")
-    with demo.chapter("4 · Published again as delivered; what is held does not block the rest"):
+    with demo.chapter("4 · Published as delivered; what is held does not block the rest"):
         before = publish(demo)
-    with demo.chapter("5 · A reviewer answers the queue: simulated from the truth, errs 3 % of the time"):
+    with demo.chapter("5 · A simulated reviewer answers the queue from the truth, errs 3 %"):
         review(demo)
     with demo.chapter("6 · The answers become a revision"):
         after = publish(demo)
@@ -94,14 +89,6 @@ def tell(folder: Path, console: Console, *, seeds: int = 5) -> None:
         console.print(Text(f"  .venv/bin/assay {command} --workspace {folder}", "green"))
 
 
-def make_room(folder: Path) -> None:
-    """Remove an earlier demo; anything else that is not empty is refused."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        if not (folder / MARK).exists():
-            raise Mistake(f"'{folder}' is not empty and is no earlier demo. Name another folder: assay demo DIR")
-        shutil.rmtree(folder)
-
-
 def deliver(demo: Demo, *names: str) -> None:
     """Write the named drops into data/incoming, as a supplier would, and run what follows."""
     for name in names:
@@ -111,8 +98,8 @@ def deliver(demo: Demo, *names: str) -> None:
     curated = curate(demo.folder)
     ran = sum(report.status == "ran" for report in curated.reports)
     demo.console.print(Text(f"  {ran} of {len(curated.reports)} stages ran."))
-    for sentence in (*curated.rejected, *curated.held):
-        demo.console.print(Text(f"  held: {sentence}", "yellow"))
+    for sentence in curated.rejected:
+        demo.console.print(Text(f"  {sentence}", "yellow"))
     demo.reports[" ".join(names) or "nothing new"] = curated.reports
 
 
@@ -126,7 +113,7 @@ def review(demo: Demo) -> None:
     journal.settle(demo.folder, f"class:{UNKNOWN_CLASS}", "reject", reviewer="owner", at=now())
     demo.console.print(Text(f"  assay reject class:{UNKNOWN_CLASS}", "green"))
     queue = store.read_table(demo.folder / "data" / "triage" / "queue.parquet", QUEUE)
-    demo.queue, demo.finds = list(queue["item"]), finds(demo.folder)
+    demo.queue, demo.doubts = list(queue["item"]), doubts(demo.folder)
     rng = np.random.default_rng(SEED)
     lines = []
     for item, given in zip(queue["item"], queue["y"], strict=True):

@@ -45,10 +45,18 @@ def measure(demo: Demo, before: str, after: str, *, seeds: int) -> Story:
     gain = [b - a for a, b in zip(*accuracy.values(), strict=True)]
     embedded = next(report.counts["embedded"] for report in demo.reports["april-core"] if report.stage == "embed")
     table = [
-        ("Recall of the flags", spread(recall), f"share of the planted errors that were flagged, {seeds} seeds"),
-        ("Precision of the flags", spread(precision), f"share of the flags that were planted errors, {seeds} seeds"),
-        ("Noise estimated / planted", f"{noise:.1%} / {planted:.1%}", "by the audit, before any answer"),
-        ("Found in the whole queue", f"{curve[-1][1]:.1%}", f"of the planted errors, in {len(demo.queue):,} items"),
+        ("Recall of the flags", spread(recall), f"of the planted errors, {seeds} seeds"),
+        ("Precision of the flags", spread(precision), f"of the flags are planted, {seeds} seeds"),
+        (
+            "Noise estimated / planted",
+            f"{100 * noise:.1f} % / {100 * planted:.1f} %",
+            "by the audit, before any answer",
+        ),
+        (
+            "Found in the whole queue",
+            f"{100 * curve[-1][1]:.1f} %",
+            f"of the planted errors, in {len(demo.queue):,} items",
+        ),
         (
             "Accuracy as delivered",
             spread(next(iter(accuracy.values()))),
@@ -59,12 +67,12 @@ def measure(demo: Demo, before: str, after: str, *, seeds: int) -> Story:
         ("Embedded for the 1 % drop", f"{embedded} items", f"{DROPS['april-core']} were new"),
     ]
     for name, value, meaning in table:
-        demo.console.print(f"  {name:<27}{value:>20}   [dim]{meaning}[/dim]")
+        demo.console.print(f"  {name:<26}{value:>15}  [dim]{meaning}[/dim]")
     sentences = [
         "Drops of scikit-learn's digits with planted mistakes went through the chain; the reviewer is simulated from "
         "the planted truth and errs 3 % of the time. Every figure was computed in this run.",
     ]
-    return Story(sentences, table, curve, accuracy, demo.finds)
+    return Story(sentences, table, curve, accuracy, demo.doubts)
 
 
 def held_out(truth: Digits) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -33,7 +33,7 @@ class Story:
     table: Sequence[tuple[str, str, str]] = ()  # name, value, what it means
     curve: Sequence[tuple[float, float]] = ()  # share of the queue reviewed -> share of planted errors found
     accuracy: Mapping[str, Sequence[float]] = field(default_factory=dict)  # revision -> accuracy a seed
-    finds: Sequence[Mapping[str, Any]] = ()  # the head of the queue before it was answered
+    doubts: Mapping[str, Any] | None = None  # of `doubts`, before the queue was answered; None: as they are now
 
 
 def write_report(workspace: Path, story: Story | None = None) -> Path:
@@ -50,8 +50,6 @@ def write_report(workspace: Path, story: Story | None = None) -> Path:
 def collect(workspace: Path, story: Story) -> dict[str, Any]:
     """Everything that the page shows, as plain values; what has not run yet is empty, not an error."""
     data = workspace / "data"
-    task = params.section(workspace / "params.yaml", "task", Task)
-    show = labels.kind(task.kind).show
     reports = {
         stage: store.read_report(data / f"{stage}.json") for stage in STAGES if (data / f"{stage}.json").exists()
     }
@@ -62,16 +60,14 @@ def collect(workspace: Path, story: Story) -> dict[str, Any]:
         "name": workspace.resolve().name,
         "revisions": versions.log(workspace),
         "drops": _drops(data),
-        "finds": story.finds or finds(workspace),
+        **(story.doubts or doubts(workspace)),
         "queue_size": len(_table(data / "triage" / "queue.parquet", QUEUE)),
         "noise": audit.figures.get("noise_rate") if audit else None,
         "used": {stage: report.used for stage, report in reports.items() if report.used},
-        "confusion": _confusion(data, show),
         "quarantine": quarantine.to_dict("records")[:ROWS],
         "quarantined": len(quarantine),
         "codes": sorted(Counter(quarantine["code"]).items()) if len(quarantine) else [],
         "held": [row for row in gate.to_dict("records") if row["status"] == "held"],
-        "severity": _severity(data),
         "seconds": [(stage, reports[stage].seconds) for stage in STAGES if stage in reports],
         "story": story,
         "rows_shown": ROWS,
@@ -111,11 +107,20 @@ def _drops(data: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def finds(workspace: Path) -> list[dict[str, Any]]:
-    """The worst of the queue with thumbnails, as data URIs: the page needs no other file."""
+def doubts(workspace: Path) -> dict[str, Any]:
+    """What the machine doubts now: the worst finds, the confusions of the flagged labels, their severity by rank."""
     data = workspace / "data"
     task = params.section(workspace / "params.yaml", "task", Task)
     show = labels.kind(task.kind).show
+    return {
+        "finds": _finds(data, task, show),
+        "confusion": _confusion(data, show),
+        "severity": _severity(data),
+    }
+
+
+def _finds(data: Path, task: Task, show: Any) -> list[dict[str, Any]]:
+    """The worst of the queue with thumbnails, as data URIs: the page needs no other file."""
     queue = _table(data / "triage" / "queue.parquet", QUEUE).head(FINDS)
     if queue.empty:
         return []

@@ -15,18 +15,25 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-PROGRESS = re.compile(r": ([\d,]+) of ([\d,]+) ")
+from tasks import STAGES
+
+PROGRESS = re.compile(r"^\w+: [\d,]+ of [\d,]+ ")
+ENDED = re.compile(r" in [\d.]+ s$|^nothing new$")  # the last line of a stage, with its counts
 OURS = ("steps.py", "curate.py", "revise.py", "augment.py")
 LOGGERS = ("prefect.task_runs", "prefect.flow_runs")
 
 
 class RunLines(logging.Handler):
-    """Shows our own records: progress ("embed: 1,000 of 10,000 items") in the spinner, everything else as a line."""
+    """Shows our own records: progress ("embed: 1,000 of 10,000 items") in the spinner, everything else as a line.
+
+    What a stage says on its way is dim, its counts and notes are not.
+    """
 
     def __init__(self, console: Console, status: Status) -> None:
         super().__init__(logging.INFO)
         self._console = console
         self._status = status
+        self._ended: str | None = None  # the stage whose counts were shown last
 
     def emit(self, record: logging.LogRecord) -> None:
         if Path(record.pathname).name not in OURS:
@@ -34,10 +41,15 @@ class RunLines(logging.Handler):
         line = record.getMessage()
         if PROGRESS.search(line):
             self._status.update(Text(line))
-        else:
-            stage, separator, rest = line.partition(": ")
-            self._console.print(Text(f"  {stage:<9}", "bold cyan") + Text(rest) if separator else Text(f"  {line}"))
-            self._status.update(Text(f"after {stage} ..."))
+            return
+        stage, separator, rest = line.partition(": ")
+        if not separator:
+            self._console.print(Text(f"  {line}"))
+            return
+        detail = stage in STAGES and stage != self._ended and not ENDED.search(rest)
+        self._ended = None if detail else stage  # what a stage says after its counts are notes for a person
+        self._console.print(Text(f"  {stage:<9}", "cyan dim" if detail else "bold cyan") + Text(rest, "dim" * detail))
+        self._status.update(Text(f"{stage} ..." if detail else "..."))
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(stage: str, error_file: Path) -> int:
     from . import run
-    from .model import AssayError
+    from .model import AssayError, counted
 
     try:
         report = run(stage, Path.cwd())
@@ -91,8 +91,7 @@ def _run(stage: str, error_file: Path) -> int:
         traceback.print_exc()
         print(f"error: {sentence}", file=sys.stderr)
         return 1
-    counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in report.counts.items() if value)
-    print(f"{stage}: {counts} in {report.seconds:.1f} s")
+    print(f"{stage}: {counted(report.counts)} in {report.seconds:.1f} s")
     for note in report.notes:
         print(f"{stage}: {note}")
     return 0

@@ -56,7 +56,7 @@ class Params:
     flag_by: str = "p_wrong"  # p_wrong > .5, or the name of one of cleanlab's filters
     neighbours: int = 5  # neighbours named in a reason, >= 1
     top_confusions: int = 10  # class pairs in noise.json, >= 1
-    threads: int = 2  # >= 1
+    threads: int = 2  # folds fitted at once, >= 1; the result does not depend on it
 
     def __post_init__(self) -> None:
         if not 2 <= self.folds <= 20:
@@ -156,7 +156,6 @@ def audit(
     fit: dict[str, int] = {"classes": len(classes), "max_iter": params.max_iter, "threads": params.threads}
     few = np.random.default_rng(params.seed).permutation(len(rows))[: params.tune_items]
     scale = outoffold.best_scale(x_ND[few], given_N[few], folds_N[few], params.scales, **fit)
-    print(f"audit: {len(rows):,} items, {len(classes)} classes, scale {scale:g}")
     p_NK = out_of_fold(x_ND, given_N, folds_N, scale=scale, **fit)
     accuracy = outoffold.agreement(p_NK, given_N)
     commonest = float(np.bincount(given_N).max() / len(rows))
@@ -248,6 +247,7 @@ def run(data: Path, params: Params) -> Report:
     place = vectors.joint(data / "embed" / "vectors", items)
     near = vectors.neighbours(data / "relate", items)
     found = audit(items, ys, place, near, params)
+    print(f"audit: {found.noise.get('folds', 0)} folds, scale {found.noise.get('scale', 0):g}")
     with durable.fresh_folder(data / "audit") as folder:
         store.write_table(folder / "scores.parquet", SCORES, found.scores)
         store.write_table(folder / "findings.parquet", FINDINGS, found.findings)

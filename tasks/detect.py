@@ -227,7 +227,7 @@ def odd(
             n = int(usable[paired[m]])
             reason = f"With the label {names[n]} it is number {rank} of {len(paired):,} odd pairs to {name}{crowd(n)}."
             add(n, f"xy_{name.lower()}_v1", float(how_odd_N[m]), reason, leaders[n])
-        print(f"detect: {name} on {len(paired):,} pairs")
+        print(f"detect: {name} has scored {len(paired):,} pairs", flush=True)
     return found, notes
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from .model import Mistake
 
 _operations = itertools.count(1)
+_named: set[Path] = set()  # logs whose names this process has brought to the disk
 
 
 def restart_count() -> None:
@@ -41,13 +42,17 @@ def step(name: str) -> None:
 
 
 @contextmanager
-def _disk_full_is_a_sentence(path: Path) -> Iterator[None]:
+def _trouble_is_a_sentence(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Mistake(
                 f"The disk is full at '{path}'. Nothing was half written; free space and try again."
+            ) from None
+        if error.errno == errno.EIO:
+            raise Mistake(
+                f"The disk fails at '{path}' ({error.strerror}). Nothing was half written; mend it and try again."
             ) from None
         raise
 
@@ -78,7 +83,7 @@ def write_with(path: Path, writer: Callable[[Path], None]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    with _disk_full_is_a_sentence(path):
+    with _trouble_is_a_sentence(path):
         try:
             step(f"write {path.name}")
             writer(temporary)
@@ -113,21 +118,24 @@ def append(path: Path, content: bytes) -> None:
     """
     assert content.endswith(b"\n"), "append whole lines"
     path.parent.mkdir(parents=True, exist_ok=True)
-    created = not path.exists()
-    with _disk_full_is_a_sentence(path), open(path, "ab+") as log:
-        mend_torn_tail(log.fileno())
-        size = os.fstat(log.fileno()).st_size
-        try:
-            step(f"append {path.name}")
-            log.write(content)
-            log.flush()
-            step(f"fsync {path.name}")
-            os.fsync(log.fileno())
-        except OSError:
-            os.ftruncate(log.fileno(), size)
-            raise
-    if created:
-        sync_folder(path.parent)
+    named = path.exists() and path.absolute() in _named
+    with _trouble_is_a_sentence(path):
+        with open(path, "ab+", buffering=0) as log:  # a buffer would write again, on closing, what had failed
+            mend_torn_tail(log.fileno())
+            size = os.fstat(log.fileno()).st_size
+            try:
+                step(f"append {path.name}")
+                left = memoryview(content)
+                while left:
+                    left = left[log.write(left) :]
+                step(f"fsync {path.name}")
+                os.fsync(log.fileno())
+            except OSError:
+                os.ftruncate(log.fileno(), size)
+                raise
+        if not named:  # also when it was there: whoever made it may have been killed before it synced the name
+            sync_folder(path.parent)
+            _named.add(path.absolute())
 
 
 def mend_torn_tail(descriptor: int) -> int:
@@ -172,7 +180,7 @@ def fresh_folder(final: Path, *, staging: Path | None = None) -> Iterator[Path]:
     staged = (staging or final.parent) / f".{final.name}.tmp-{os.getpid()}"
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
-    with _disk_full_is_a_sentence(final):
+    with _trouble_is_a_sentence(final):
         try:
             yield staged
             if final.exists():

@@ -52,7 +52,7 @@ class Params:
     fit_items: int = 2000  # items that an embedder learns from, at most; 1 or more
     fit_min: int = 200  # items; the first drops that hold this many are learnt from; 1 or more
     batch: int = 256  # items, 1 or more
-    threads: int = 2  # 1 or more
+    threads: int = 2  # 1 or more; changes no vector of patches
     seed: int = 0  # 0 or more
 
     def __post_init__(self) -> None:
@@ -176,7 +176,7 @@ def run(data: Path, params: Params) -> Report:
     total, done, new = sum(map(len, drops.values())), 0, 0
     about: dict[str, Any] = {"name": params.model, "fingerprint": "", "views": {}, "fitted_on": 0}
     skipped: list[pd.DataFrame] = []
-    with threadpool_limits(params.threads), durable.fresh_folder(data / "embed") as folder:
+    with threadpool_limits(1), durable.fresh_folder(data / "embed") as folder:
         (folder / "vectors").mkdir()
         if total:
             embedder = module.EMBEDDERS[params.model](

@@ -169,7 +169,7 @@ def _decode(folder: Path, piece: Path, sandbox: Sandbox) -> int:
         else:
             unusable.append({"asset": asset, "code": outcome.code, "message": outcome.message})
         if done % 1000 == 0:
-            print(f"ingest: drop '{folder.name}': {done:,} of {total:,} assets decoded", flush=True)
+            print(f"ingest: {done:,} of {total:,} assets of {folder.name} decoded", flush=True)
     with durable.fresh_folder(piece) as fresh:
         store.write_table(fresh / "facts.parquet", FACTS, store.frame(FACTS, facts))
         store.write_table(fresh / "unusable.parquet", UNUSABLE, store.frame(UNUSABLE, unusable))

@@ -151,6 +151,7 @@ def answer_file(workspace: Path, file: Path, *, reviewer: str, at: str) -> Outco
         if sheet.refused:
             name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:40] or "answers"
             aside = _journal(workspace) / "refused" / f"{name}-{content[:8]}.jsonl"
+            durable.sweep(aside.parent)
             durable.write_bytes(aside, b"".join(_refusal(*pair, reviewer, at) for pair in sheet.refused))
         accepted = _append(workspace, sheet.verdicts, known.said)
     reasons = tuple(reason for _, reason in sheet.refused)

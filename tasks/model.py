@@ -9,6 +9,7 @@ Standard library only: every other module may import this one, and this one impo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -112,7 +113,7 @@ SUBJECT_KINDS = ("item", "drop", "class", "row")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The contract of one table between stages; types are checked on write and on read (store.py)."""
+    """The contract of one table between stages; types are checked on write and on read (store/tables.py)."""
 
     name: str
     columns: Mapping[str, str]
@@ -277,6 +278,16 @@ class Report:
     notes: tuple[str, ...] = ()  # sentences worth a person's time: what was left out, and why
     seconds: float = 0.0
     status: str = "ran"  # "ran" or "cached" (set by the step, never stored)
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Counts as words, zeros left out: {"drops": 1, "xy_knn": 30, "classes": 0} -> "1 drop, 30 xy knn"."""
+    return ", ".join(f"{count:,} {_noun(name, count)}" for name, count in counts.items() if count)
+
+
+def _noun(name: str, count: int) -> str:
+    plural = name.replace("_", " ")
+    return re.sub(r"(?<=ss)es$|s$", "", plural) if count == 1 else plural
 
 
 def label_json(label: Any) -> str:

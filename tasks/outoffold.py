@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,18 +76,24 @@ def out_of_fold(
         raise Mistake(f"Folds hold the values {distinct.tolist()}. At least two folds, numbered from 0, are needed.")
     p_NK = np.zeros((len(x_ND), classes))
     scaled_ND = x_ND * np.float32(scale)
-    with threadpool_limits(limits=threads), warnings.catch_warnings():
+
+    def learn(fold: int) -> None:
+        """Fill the rows of one fold; no two folds share a row."""
+        held = folds_N == fold
+        seen = np.unique(labels_N[~held])
+        if len(seen) == 1:
+            p_NK[held, seen[0]] = 1.0
+            return
+        model = LogisticRegression(max_iter=max_iter).fit(scaled_ND[~held], labels_N[~held])
+        p_NK[np.ix_(held, model.classes_)] = model.predict_proba(scaled_ND[held])
+
+    # Folds in parallel, each on one BLAS thread: the matrices are small, and two BLAS threads took three to ten times
+    # as long as one (docs/decisions.md). The bits then do not depend on `threads` either.
+    with threadpool_limits(limits=1), warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
         # a fit stopped at max_iter ranks as well as a finished one
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
-        for fold in distinct:
-            held = folds_N == fold
-            seen = np.unique(labels_N[~held])
-            if len(seen) == 1:
-                p_NK[held, seen[0]] = 1.0
-                continue
-            model = LogisticRegression(max_iter=max_iter).fit(scaled_ND[~held], labels_N[~held])
-            p_NK[np.ix_(held, model.classes_)] = model.predict_proba(scaled_ND[held])
+        list(pool.map(learn, distinct.tolist()))
     return np.asarray(p_NK / p_NK.sum(axis=1, keepdims=True))
 
 

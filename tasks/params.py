@@ -34,7 +34,7 @@ def parse(path: Path) -> Any:
         return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Mistake(f"No {path.name} in '{path.parent}'. Make a workspace with: assay init DIR") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # of bytes, dates and numbers; of endless nesting
         raise Mistake(f"File '{path}' is not YAML: {' '.join(str(error).split())}.") from None
 
 
@@ -62,8 +62,10 @@ def check(path: Path, name: str, cls: type[P], values: dict[str, Any]) -> P:
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             raise Mistake(f"File '{path}' has unknown key '{where}'. Keys of '{name}' are: {allowed}.") from None
         reason = first["msg"].removeprefix("Value error, ").rstrip(".")
-        value = f" = {first['input']!r}" if key else ""
-        raise Mistake(f"File '{path}' has {where}{value}. {reason}.") from None
+        # A range is checked by the class, which names no key; what is wrong is among the keys that were given.
+        wrong = {where: first["input"]} if key else {f"{name}.{k}": v for k, v in values.items() if k != "task"}
+        said = ", ".join(f"{key} = {value!r:.80}" for key, value in wrong.items())
+        raise Mistake(f"File '{path}' has {said}. {reason}.") from None
 
 
 def sections(path: Path, classes: dict[str, type[Any]]) -> dict[str, Any]:

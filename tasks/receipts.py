@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from . import store
+from . import durable, store
 from .formats import shown
 from .model import Mistake
 
@@ -108,5 +108,5 @@ def remembered(workspace: Path, folder: Path, fingerprint: str) -> Receipt | Non
 def remember(workspace: Path, folder: Path, fingerprint: str, drop: str) -> None:
     """Note which drop this landing folder, as it is now, became."""
     path = _cache(workspace, folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.sweep(path.parent)
     store.write_json(path, {"fingerprint": fingerprint, "drop": drop})

@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from . import receive, store, versions
-from .model import Report, StageFailed
+from .model import Report, StageFailed, counted
 
 After = Report | Sequence[Report] | None
 
@@ -76,17 +76,12 @@ def receive_drop(workspace: Path, landing: Path, received_at: str) -> Report:
     logger = get_run_logger()
     receipt = receive.receive(landing, workspace, received_at=received_at)
     versions.share_drop(workspace, receipt.drop)
+    counts = {"rows": receipt.rows, "assets": receipt.assets, "faulty": receipt.faulty}
     if receipt.known:
         logger.info(f"receive: '{landing.name}' was already received as {receipt.drop}")
     else:
-        counts = f"{receipt.rows:,} rows, {receipt.assets:,} assets, {receipt.faulty:,} faulty"
-        logger.info(f"receive: {receipt.drop}: {counts}")
-    return Report(
-        "receive",
-        counts={"rows": receipt.rows, "assets": receipt.assets, "faulty": receipt.faulty},
-        used={"drop": receipt.drop},
-        status="cached" if receipt.known else "ran",
-    )
+        logger.info(f"receive: {receipt.drop}: {counted(counts)}")
+    return Report("receive", counts, used={"drop": receipt.drop}, status="cached" if receipt.known else "ran")
 
 
 @task(name="take-answers", cache_policy=NO_CACHE)

@@ -133,7 +133,7 @@ def queue(
         store.frame(QUEUE, ranked),
         {
             "queued": len(kept),
-            "flagged": len(flagged),
+            "doubtful": len(flagged),
             "disputed": sum(row["item"] in disputes for row in kept),
             "left_out_by_budget": len(rows) - len(kept),
             **counts,

@@ -27,7 +27,7 @@ import pandas as pd
 
 from . import answers, durable, gate, store
 from .labels import kind
-from .model import DUPLICATES, FACTS, GATE, MANIFEST, PASSED, QUARANTINE, Mistake, Report, Task
+from .model import DUPLICATES, FACTS, GATE, MANIFEST, PASSED, QUARANTINE, Mistake, Report, Task, counted
 
 if TYPE_CHECKING:
     from .expectations import Judge
@@ -151,7 +151,7 @@ class Suites:
         results = self._judge(rows, figures, suite)
         with durable.fresh_folder(folder) as staged:
             store.write_json(staged / "expectations.json", results)
-        print(f"validate: {delivery.drop}: {len(rows):,} items judged", flush=True)
+        print(f"validate: judged {counted({'items': len(rows)})} of {delivery.drop}", flush=True)
         return results
 
 
@@ -225,7 +225,7 @@ def run(data: Path, params: Params) -> Report:
             content = {"drop": drop.drop, "rows": len(drop.rows), "expectations": list(drop.checks)}
             store.write_json(folder / "expectations" / f"{drop.drop}.json", content)
         durable.write_text(folder / "report.html", page(judged, lines, known, counts))
-    notes = [line.message for line in held[:NOTES]]
+    notes = [f"{line.message} {line.remedy}" for line in held[:NOTES]]
     if len(held) > NOTES:
         notes.append(f"And {len(held) - NOTES:,} more wait: see data/validate/report.html.")
     changes = [drop.figures["class_share_change"] for drop in judged]

@@ -183,7 +183,7 @@ def lost_by_power(steps: list[str]) -> list[str]:
     """What a power cut could undo though later steps rely on it: files renamed unsynced, names not synced.
 
     The model: a written file is safe after its fsync, a rename after an fsync of its folder. Whatever is not safe when
-    git, DVC or the end of the operation comes is a fault.
+    git, DVC, an acknowledgement or the end of the operation comes is a fault.
     """
     problems, unsynced, unnamed = [], set(), []
     for name in [*steps, "end"]:
@@ -199,7 +199,7 @@ def lost_by_power(steps: list[str]) -> list[str]:
             unnamed.append(target)
         elif verb == "fsync-folder":
             unnamed.clear()
-        elif verb in ("git", "dvc", "end"):
+        elif verb in ("git", "dvc", "acknowledge", "end"):
             problems += [f"the name {target} is not on the disk at '{name}'" for target in unnamed]
             problems += [f"the bytes of {target} are not on the disk at '{name}'" for target in sorted(unsynced)]
             unnamed, unsynced = [], set()

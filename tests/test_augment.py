@@ -200,7 +200,7 @@ def test_a_missing_gpu_is_one_sentence() -> None:
 @pytest.mark.parametrize(
     "line, sentence",
     [
-        ("noise: 2", r"has augment\. noise in \[0, 1\] is allowed\.$"),
+        ("noise: 2", r"has augment\.noise = 2\. noise in \[0, 1\] is allowed\.$"),
         ("variants: 0", r"variants in \[1, 1000\] is allowed"),
         ("splits: []", "splits with at least one name is allowed"),
         ("rotate: 3", "has unknown key 'augment.rotate'. Keys of 'augment' are: task, variants, seed, splits, noise"),

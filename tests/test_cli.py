@@ -129,7 +129,7 @@ def test_the_chain_by_its_commands(tmp_path: Path, toy_digits: Digits, prefect_h
         assert done.returncode == 0, done
         return done.stdout
 
-    assert "Received 0001-toy: 160 rows, 160 assets, 0 faulty" in do("receive", tmp_path / "toy")
+    assert "Received 0001-toy: 160 rows, 160 assets." in do("receive", tmp_path / "toy")
     assert "Nothing new" in do("receive", tmp_path / "toy")
     assert "The queue holds" in do("run")
     assert "doubtful items" in do("export", "jsonl", "queue.jsonl")

@@ -47,6 +47,20 @@ def test_a_version_changes_with_what_the_stage_reaches_and_with_nothing_else(tmp
     assert code.fingerprint("a", {}, root) != before
 
 
+def test_a_module_brings_the_package_that_python_runs_first(tmp_path: Path) -> None:
+    files = {"a.py": "from .store.tables import x", "store/__init__.py": "from .files import y", "store/files.py": ""}
+    root = package(tmp_path, {**files, "store/tables.py": "from .. import model", "model.py": "", "store/other.py": ""})
+    names = {path.relative_to(root).as_posix() for path in code.reached("a", {}, root)[0]}
+    assert names == {"a.py", "model.py", "store/__init__.py", "store/files.py", "store/tables.py"}
+
+
+def test_every_stage_follows_the_store_into_its_files() -> None:
+    inside = set((ROOT / "tasks" / "store").glob("*.py"))
+    assert len(inside) >= 6
+    for stage in STAGES:
+        assert inside <= code.reached(stage, {"labels": "single", "modalities": "image"})[0], stage
+
+
 def test_code_yaml_is_written_only_when_it_changes(tmp_path: Path) -> None:
     versions.init(tmp_path / "ws")
     path = tmp_path / "ws" / "code.yaml"

@@ -71,7 +71,7 @@ def test_after_going_back_the_tag_follows_the_newest_when_its_own_successor_is_t
 def test_the_first_revision_names_every_byte_it_consists_of(due: Path) -> None:
     published = versions.publish(due)
     assert published == versions.Published("dataset@v1.0.0", None, {"items": 3, "classes": 2, "drops": 1})
-    assert published.sentence == "Published 'dataset@v1.0.0': 3 items, 2 classes, 1 drops."
+    assert published.sentence == "Published 'dataset@v1.0.0': 3 items, 2 classes, 1 drop."
     content = json.loads((due / "data" / "revision.json").read_text())
     table, shard = "data/revise/dataset.parquet", "data/drops/0001-a/assets-0000.parquet"
     assert content == {

@@ -108,7 +108,7 @@ def test_the_budget_leaves_out_the_mildest_and_says_how_many() -> None:
     assert [row["item"] for row in rows(queue)] == ["c", "b"]
     assert queue.counts == {
         "queued": 2,
-        "flagged": 4,
+        "doubtful": 4,
         "answered": 1,
         "disputed": 0,
         "left_out_by_budget": 1,
@@ -241,7 +241,7 @@ def test_the_stage_writes_the_queue_and_counts_it(data: Path) -> None:
     assert queued(data) == [(1, "1-0", CAT), (2, "1-1", CAT), (3, "1-2", CAT), (4, "1-3", CAT)]
     zero = dict.fromkeys(("answered", "disputed", "left_out_by_budget", "below_min_severity"), 0)
     figures = {"expected_wrong": 2.9, "expected_precision": 0.725}
-    assert report == Report("triage", counts={"queued": 4, "flagged": 4, **zero}, figures=figures)
+    assert report == Report("triage", counts={"queued": 4, "doubtful": 4, **zero}, figures=figures)
 
 
 def test_the_stage_leaves_out_what_people_answered_and_asks_again_where_they_differ(data: Path) -> None:

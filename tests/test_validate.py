@@ -76,7 +76,7 @@ def test_a_class_first_seen_in_a_later_drop_waits_alone(data: Path) -> None:
     assert remedy(data, "class:dgo") == (
         "If the class is right: assay accept class:dgo. If not: assay reject class:dgo."
     )
-    assert report.notes == (sentence,)
+    assert report.notes == (f"{sentence} {remedy(data, 'class:dgo')}",)
     assert passed(data) == ["1-0", "1-1", "2-0", "2-2"]
 
 

@@ -38,7 +38,7 @@ def test_the_same_inputs_give_the_same_bytes_with_or_without_the_cache(
     deliver(data, 2, "b", ["dgo"])
     run(data)
     first = contents(data / "validate")
-    assert "0001-a: 2 items judged" in capsys.readouterr().out
+    assert "judged 2 items of 0001-a" in capsys.readouterr().out
     run(data)
     assert capsys.readouterr().out == ""
     assert contents(data / "validate") == first
@@ -53,7 +53,7 @@ def test_only_the_new_drop_is_judged_again(data: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     deliver(data, 2, "b", ["cat"])
     run(data)
-    assert capsys.readouterr().out == "validate: 0002-b: 1 items judged\n"
+    assert capsys.readouterr().out == "validate: judged 1 item of 0002-b\n"
 
 
 def test_a_changed_limit_is_not_answered_from_the_cache(data: Path) -> None:

@@ -67,6 +67,7 @@ def reached(stage: str, plugins: dict[str, str], package: Path = PACKAGE) -> tup
         if path is None or path in files:
             continue
         files.add(path)
+        waiting.append(name.rpartition(".")[0])  # Python runs the package of a module first
         if name in plugins:
             waiting += _modules(package, f"{name}.{plugins[name]}")
         elif name == "formats":

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..model import Mistake, RevisionConflict
+from ..model import Mistake, RevisionConflict, counted
 from . import data, git, manifest, seal
 from .manifest import MANIFEST
 from .objects import Store, outs_at, send, store
@@ -40,8 +40,11 @@ class Published:
         """What happened, for a person."""
         if self.pending:
             return self.note
-        counts = ", ".join(f"{value:,} {name}" for name, value in self.counts.items())
-        return f"Published '{self.tag}': {counts}." if self.new else f"Nothing has changed since '{self.tag}'."
+        return (
+            f"Published '{self.tag}': {counted(self.counts)}."
+            if self.new
+            else f"Nothing has changed since '{self.tag}'."
+        )
 
 
 def publish(workspace: Path, *, bump: str | None = None) -> Published:
@@ -182,8 +185,8 @@ def _commit(workspace: Path, tree: str, message: str) -> str:
 def _annotate(workspace: Path, commit: str, content: Mapping[str, Any]) -> str:
     """An annotated tag object that no ref names yet."""
     who = git.git(workspace, "var", "GIT_COMMITTER_IDENT")
-    counts = ", ".join(f"{value:,} {name}" for name, value in content["counts"].items())
-    text = f"object {commit}\ntype commit\ntag {content['tag']}\ntagger {who}\n\n{content['tag']}: {counts}\n"
+    tag = content["tag"]
+    text = f"object {commit}\ntype commit\ntag {tag}\ntagger {who}\n\n{tag}: {counted(content['counts'])}\n"
     return git.change(workspace, "mktag", stdin=text)
 
 

@@ -189,8 +189,8 @@ def resolve_auto(*, seconds: float = 60.0) -> str:
     return PRETRAINED if path.is_file() or fetch(url, path, seconds=seconds) is None else OFFLINE
 
 
-def _patches(*, seed: int, **_: object) -> Embedder:
-    return Patches(seed=seed)  # weights and device do not concern it
+def _patches(*, seed: int, threads: int, **_: object) -> Embedder:
+    return Patches(seed=seed, threads=threads)  # weights and device do not concern it
 
 
 def _torchvision(name: str) -> Callable[..., Embedder]:

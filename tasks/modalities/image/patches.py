@@ -15,17 +15,20 @@ Source: Coates, Ng, Lee, "An analysis of single-layer networks in unsupervised f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 FloatArray = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 State = Mapping[str, NDArray[np.generic]]
+Views = dict[str, FloatArray]
 
 SIDES = (8, 16, 32, 48)
 WIDTHS = {"patches": 256, "hog": 128, "pixels": 64}  # values a view, at most
@@ -39,9 +42,13 @@ COLOUR = 8  # grey levels between two channels, below which a difference is take
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """The offline embedder; see embed.py for what an embedder is."""
+    """The offline embedder; see embed.py for what an embedder is.
+
+    `threads` chunks are computed at once, each on one BLAS thread: no bit depends on it.
+    """
 
     seed: int = 0
+    threads: int = 1
     name: str = "patches"
     learns: bool = True
 
@@ -61,7 +68,10 @@ class Patches:
         state: dict[str, NDArray[np.generic]] = {"side": np.int64(side).reshape(1), "colour": np.array([colour])}
         rng = np.random.default_rng(self.seed)
         state |= _learn_filters(x_NHWC, rng)
-        found = {name: _principal(raw_ND, WIDTHS[name]) for name, raw_ND in _raw_views(x_NHWC, state).items()}
+        chunks = self._each(
+            range(0, len(x_NHWC), CHUNK), lambda start: _raw_views(x_NHWC[start : start + CHUNK], state)
+        )
+        found = {name: _principal(np.concatenate([raw[name] for raw in chunks]), WIDTHS[name]) for name in WIDTHS}
         # A view in which all images agree tells nothing; if all do, one stays, and says so by being zero.
         told = {name: parts for name, parts in found.items() if parts[1].any()} or {"pixels": found["pixels"]}
         for name, (mean_D, basis_DV) in told.items():
@@ -75,18 +85,22 @@ class Patches:
     def transform(self, images: Sequence[Pixels], state: State) -> dict[str, FloatArray]:
         """View -> (N, D) float32, each image by itself: order and batch change nothing beyond 1e-6."""
         side, colour = int(state["side"][0]), bool(state["colour"][0])
-        parts: dict[str, list[FloatArray]] = {name: [] for name in self.views(state)}
-        for start in range(0, len(images), CHUNK):
+        widths = self.views(state)
+
+        def project(start: int) -> dict[str, FloatArray]:
             small_NHWC = np.stack([_resize(image, side) for image in images[start : start + CHUNK]])
             raw = _raw_views(_channels(small_NHWC, colour), state)
-            for name, chunks in parts.items():
-                mean_D, basis_DV = _floats(state[f"{name}.mean"]), _floats(state[f"{name}.basis"])
-                chunks.append(np.asarray((raw[name] - mean_D) @ basis_DV, dtype=np.float32))
-        widths = self.views(state)
-        return {
-            name: np.concatenate(chunks) if chunks else np.zeros((0, widths[name]), np.float32)
-            for name, chunks in parts.items()
-        }
+            mean, basis = ({name: _floats(state[f"{name}.{part}"]) for name in widths} for part in ("mean", "basis"))
+            return {name: np.asarray((raw[name] - mean[name]) @ basis[name], dtype=np.float32) for name in widths}
+
+        chunks = self._each(range(0, len(images), CHUNK), project)
+        none = {name: np.zeros((0, width), np.float32) for name, width in widths.items()}
+        return {name: np.concatenate([chunk[name] for chunk in [none, *chunks]]) for name in widths}
+
+    def _each(self, starts: Iterable[int], work: Callable[[int], Views]) -> list[Views]:
+        """`work` on each chunk, in order."""
+        with threadpool_limits(1), ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(work, starts))
 
     def fingerprint(self, state: State) -> str:
         """sha256 over everything that was learnt."""
@@ -168,13 +182,7 @@ def _lloyd(white_PQ: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 def _raw_views(x_NHWC: FloatArray, state: State) -> dict[str, FloatArray]:
     """View -> (N, D) before PCA."""
-    raw = {"patches": [], "hog": [], "pixels": []}  # type: dict[str, list[FloatArray]]
-    for start in range(0, len(x_NHWC), CHUNK):
-        x = x_NHWC[start : start + CHUNK]
-        raw["patches"].append(_activations(x, state))
-        raw["hog"].append(_hog(x))
-        raw["pixels"].append(_pixels(x))
-    return {name: np.concatenate(chunks) for name, chunks in raw.items()}
+    return {"patches": _activations(x_NHWC, state), "hog": _hog(x_NHWC), "pixels": _pixels(x_NHWC)}
 
 
 def _activations(x_NHWC: FloatArray, state: State) -> FloatArray:

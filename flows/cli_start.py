@@ -1,0 +1,70 @@
+"""The commands that make a workspace: init, demo."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from tasks.model import Mistake
+
+from . import environment
+from .terminal import console, print_next
+
+app = typer.Typer()
+
+MARK = ".assay/demo"  # a folder with this file is an earlier demo, and may be replaced
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make or fill.")],
+    remote: Annotated[str | None, typer.Option(help="The DVC remote; default: a local folder.", metavar="URL")] = None,
+) -> None:
+    """Make a workspace: git, DVC, params.yaml, dvc.yaml, code.yaml; prints the tree.
+
+    Example: assay init cats-and-dogs
+    """
+    environment.prepare(folder)
+    from tasks import versions
+    from tasks.modalities.image.embed import resolve_auto
+
+    made = versions.init(folder, embed_model=resolve_auto(), remote=remote)
+    console.print(Text(f"{folder}", "bold"))
+    for name in made:
+        console.print(Text(f"  {name}"))
+    console.print("\nPut a labelled folder in, then run the chain:")
+    print_next(folder, "receive FOLDER", "run")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or an earlier demo.")] = Path(
+        "demo-workspace"
+    ),
+    seeds: Annotated[int, typer.Option(help="How many noise seeds to measure the audit over.")] = 5,
+) -> None:
+    """A complete story on real images of digits: planted errors found, reviewed, published. No servers.
+
+    Example: assay demo
+    """
+    make_room(folder)
+    environment.prepare(folder)
+    from tasks import versions
+
+    versions.init(folder, embed_model="patches")
+    versions.write_note(folder, MARK, "made by assay demo\n")
+    from .demo import tell  # Prefect makes its home at import: the workspace must be there
+
+    tell(folder, console, seeds=seeds)
+
+
+def make_room(folder: Path) -> None:
+    """Remove an earlier demo; anything else that is not empty is refused."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not (folder / MARK).exists():
+            raise Mistake(f"'{folder}' is not empty and is no earlier demo. Name another folder: assay demo DIR")
+        shutil.rmtree(folder)
