@@ -207,11 +207,13 @@ def run(data: Path, params: Params) -> Report:
     held = [line for line in lines if line.status == "held"]
     checks = [check for drop in judged for check in drop.checks]
     edition = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:12]
+    items = sum(len(drop.rows) for drop in judged)
     counts = {
         "drops": len(judged),
-        "items": sum(len(drop.rows) for drop in judged),
+        "items": items,
         "passed": len(passed),  # items
-        "held": len(held),  # subjects: drops, classes, rows
+        "left_out": items - len(passed),  # items
+        "waiting": len(held),  # subjects: drops, classes, rows
         "rejected": sum(line.status == "rejected" for line in lines),  # subjects
         "expectations": sum(check["result"] != "not judged" for check in checks),
         "failed": sum(check["result"] in ("failed", "raised") for check in checks),

@@ -29,7 +29,8 @@ def test_a_clean_drop_goes_on_as_a_whole(data: Path) -> None:
         "drops": 1,
         "items": 3,
         "passed": 3,
-        "held": 0,
+        "left_out": 0,
+        "waiting": 0,
         "rejected": 0,
         "expectations": 21,
         "failed": 0,
@@ -40,7 +41,7 @@ def test_a_clean_drop_goes_on_as_a_whole(data: Path) -> None:
 
 def test_no_drop_at_all_is_not_an_error(data: Path) -> None:
     report = run(data)
-    assert (report.counts["drops"], report.counts["held"], passed(data), classes(data)) == (0, 0, [], [])
+    assert (report.counts["drops"], report.counts["waiting"], passed(data), classes(data)) == (0, 0, [], [])
 
 
 def test_a_drop_without_a_usable_row_waits_and_the_others_go_on(data: Path) -> None:
@@ -279,7 +280,7 @@ def test_every_failed_expectation_leaves_a_line_that_waits(data: Path) -> None:
         "row:0002-b/labels.csv:2",
         "row:0002-b/labels.csv:4",
     ]
-    assert (report.counts["failed"], report.counts["held"]) == (4, 4)
+    assert (report.counts["failed"], report.counts["waiting"]) == (4, 4)
 
 
 def test_each_held_line_carries_a_command(data: Path) -> None:
