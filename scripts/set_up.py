@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,8 @@ def install_uv(python: Path) -> None:
 def run(*command: str | Path) -> None:
     """Run a command with .venv as the environment; its failure ends the set-up with the command named."""
     environment = {**os.environ, "VIRTUAL_ENV": str(VENV)}
+    if ssl.create_default_context().get_ca_certs():  # behind a company's proxy uv's own list of authorities fails
+        environment.setdefault("UV_SYSTEM_CERTS", "true")
     done = subprocess.run([str(part) for part in command], cwd=ROOT, env=environment, check=False)
     if done.returncode:
         sys.exit(f"Set-up failed at: {' '.join(map(str, command))}. Remove .venv and try again: make demo")
