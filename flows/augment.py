@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from tasks import steps, versions
+from tasks import check_params, steps, versions
 from tasks.model import Report
 
 from .artifacts import publish_summary
@@ -17,6 +17,7 @@ def augment(workspace: Path) -> Report:
     """Augment the current revision's table; only shards whose rows changed are made again."""
     with versions.lock(workspace):
         versions.prepare_run(workspace)
+        check_params(workspace)
         table = steps.revise(workspace)
         report: Report = steps.augment(workspace, after=table)
         versions.commit_run(workspace, "augment: refresh")

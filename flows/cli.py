@@ -7,6 +7,7 @@ traceback goes to assay-crash.log, the person gets one sentence.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import tempfile
 import traceback
@@ -87,7 +88,9 @@ def run(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile = N
 
     with show.run_lines(console, quiet=quiet, log_file=log_file):
         curated = curate(root)
-    print_waiting((*curated.rejected, *curated.held))
+    gate = next(report for report in curated.reports if report.stage == "validate")
+    shown = gate.status == "ran" and not quiet  # in the stage's own lines
+    print_waiting((*curated.rejected, *(() if shown else curated.held)))
     page = write_report(root)
     queue = curated.reports[-1]
     if not quiet:
@@ -145,7 +148,7 @@ def export(
 
     count = journal.export_queue(root, format, file)
     console.print(f"Wrote {count:,} doubtful items to {file}. Fill the columns `action` and `label`.")
-    print_next(workspace, f"answer {file} --reviewer YOU")
+    print_next(workspace, f"answer {shlex.quote(str(file))} --reviewer YOU")
 
 
 @app.command()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from tasks import receive, steps, versions
+from tasks import check_params, receive, steps, versions
 from tasks.model import DropRejected, Report
 
 from .artifacts import publish_summary
@@ -37,6 +37,7 @@ def curate(workspace: Path, landings: tuple[Path, ...] | None = None) -> Curated
     """Receive `landings` (default: every complete drop in data/incoming), then run what follows from them."""
     with versions.lock(workspace):
         versions.prepare_run(workspace)
+        check_params(workspace)
         received, rejected = _receive(workspace, receive.waiting(workspace) if landings is None else landings)
         steps.take_answers(workspace)
         manifest = steps.ingest(workspace, after=received)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from tasks import steps, versions
+from tasks import check_params, steps, versions
 from tasks.model import Report
 
 from .artifacts import publish_summary
@@ -30,6 +30,7 @@ def revise(workspace: Path) -> Revised:
     """Apply whatever verdicts there are, and publish."""
     with versions.lock(workspace):
         versions.prepare_run(workspace)
+        check_params(workspace)
         answers = steps.take_answers(workspace)
         manifest = steps.ingest(workspace, after=answers)
         gate = steps.validate(workspace, after=manifest)

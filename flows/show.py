@@ -47,8 +47,9 @@ class RunLines(logging.Handler):
             self._console.print(Text(f"  {line}"))
             return
         detail = stage in STAGES and stage != self._ended and not ENDED.search(rest)
+        style = "dim" if detail else "yellow" if stage in STAGES and stage == self._ended else ""
         self._ended = None if detail else stage  # what a stage says after its counts are notes for a person
-        self._console.print(Text(f"  {stage:<9}", "cyan dim" if detail else "bold cyan") + Text(rest, "dim" * detail))
+        self._console.print(Text(f"  {stage:<9}", "cyan dim" if detail else "bold cyan") + Text(rest, style))
         self._status.update(Text(f"{stage} ..." if detail else "..."))
 
 

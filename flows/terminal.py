@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -31,12 +32,12 @@ def open_workspace(workspace: Path) -> Path:
 
 def print_next(workspace: Path, *commands: str) -> None:
     """The next commands to try, with the workspace that was asked for."""
-    where = "" if workspace == HERE else f" --workspace {workspace}"
+    where = "" if workspace == HERE else f" --workspace {shlex.quote(str(workspace))}"
     for command in commands:
         console.print(Text(f"  assay {command}{where}", "green"))
 
 
 def print_waiting(sentences: tuple[str, ...]) -> None:
-    """What is held, a sentence each."""
+    """What waits for somebody, a sentence each; also for a scheduler, to whom nothing else is said."""
     for sentence in sentences:
-        console.print(Text(f"  held: {sentence}", "yellow"))
+        console.print(Text(f"  waits: {sentence}", "yellow"))

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import params, store
-from .model import Mistake, Report, StageFailed
+from . import durable, labels, modalities, params, store
+from .model import Mistake, Report, StageFailed, Task
 
 if TYPE_CHECKING:
     from .dataset import RevisionDataset
@@ -61,6 +61,25 @@ def run(stage: str, workspace: Path) -> Report:
     report = dataclasses.replace(report, seconds=round(time.perf_counter() - started, 3))
     store.write_report(workspace / "data" / f"{stage}.json", report)
     return report
+
+
+def check_params(workspace: Path) -> None:
+    """Every section of params.yaml against its stage, before a run begins; Mistake names the key and what is allowed.
+
+    Importing all stages takes seconds, so a content that was found right is remembered.
+    """
+    path = workspace / "params.yaml"
+    checked = workspace / ".assay" / "cache" / "params.checked"
+    digest = hashlib.sha256(path.read_bytes() + (workspace / "code.yaml").read_bytes()).hexdigest()
+    if checked.exists() and checked.read_text(encoding="utf-8") == digest:
+        return
+    params.sections(path, {stage: stage_module(stage).Params for stage in STAGES})
+    for name in {"task", *STAGES} - params.read(path).keys():  # all have defaults, but DVC has each as an input
+        raise Mistake(f"File '{path}' lacks section '{name}'. Add the line: {name}: {{}}")
+    task = params.section(path, "task", Task)
+    modalities.modality(task.modality)
+    labels.kind(task.kind)
+    durable.write_text(checked, digest)
 
 
 def fingerprint(stage: str, workspace: Path) -> str:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from . import answers, durable, noise, outoffold, store, vectors
 from . import labels as label_kinds
-from .confidence import checked, posterior_of_error, severity
+from .confidence import checked, posterior_of_error, severity, thresholds
 from .model import FINDINGS, MANIFEST, PASSED, SCORES, Report, Task
 from .outoffold import IntArray, ProbabilityArray, fold_ids, out_of_fold
 
@@ -110,14 +110,16 @@ def rank(
     names = tuple(sorted(set(labels)) if classes is None else classes)
     p_NK = checked(labels, probabilities, folds, names)
     given_N = np.array([names.index(label) for label in labels], dtype=np.int64)
-    counts_KK = compute_confident_joint(given_N, p_NK)
+    counts_KK = compute_confident_joint(given_N, p_NK, thresholds=thresholds(p_NK, given_N))
     joint_KK = np.nan_to_num(np.asarray(estimate_joint(given_N, p_NK, confident_joint=counts_KK), dtype=np.float64))
     p_wrong_N = posterior_of_error(p_NK, given_N, joint_KK)
     quality_N = get_label_quality_scores(given_N, p_NK, method="self_confidence")
     if flag_by == "p_wrong":
         flagged_N = p_wrong_N > 0.5
     else:
-        flagged_N = np.asarray(find_label_issues(given_N, p_NK, filter_by=flag_by, n_jobs=1), dtype=bool)
+        flagged_N = np.asarray(
+            find_label_issues(given_N, p_NK, confident_joint=counts_KK, filter_by=flag_by, n_jobs=1), dtype=bool
+        )
     others_NK = p_NK.copy()
     others_NK[np.arange(len(given_N)), given_N] = -1.0
     return Ranking(severity(quality_N, p_wrong_N), p_wrong_N, others_NK.argmax(axis=1), flagged_N, names, joint_KK)

@@ -19,7 +19,7 @@ from typing import Any
 
 from . import durable, store
 from .formats import shown
-from .model import Mistake
+from .model import Mistake, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class Receipt:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was left out, and why, in sentences."""
-        said = [f"{count:,} rows are faulty with {code}." for code, count in sorted(self.faults.items())]
+        said = [f"Faulty with {code}: {counted({'rows': count})}." for code, count in sorted(self.faults.items())]
         if self.ignored:
             said.append(f"Ignored columns: {', '.join(map(shown, self.ignored))}. Name a column meta_* to keep it.")
         if self.unlisted:
-            said.append(f"{self.unlisted_count:,} files have no row and were left out: {some(self.unlisted)}.")
+            said.append(f"Left out, without a row: {counted({'files': self.unlisted_count})}: {some(self.unlisted)}.")
         return tuple(said)
 
 

@@ -90,6 +90,18 @@ def test_a_class_with_one_example_is_not_assessable_and_never_flagged() -> None:
     assert found.notes == ("1 items not assessable: 1 example of its class.",)
 
 
+def test_two_wrong_labels_of_a_class_of_their_own_hide_no_other_error() -> None:
+    place, given_N, _, wrong_N = planted(0.1, seed=0)
+    classes = [str(label) for label in given_N]
+    strange = [*classes]
+    for n in np.flatnonzero(~wrong_N)[:2]:
+        strange[n] = "ten"
+    before, after = audited(place, classes), audited(place, strange)
+    same = (before.scores["flagged"] & after.scores["flagged"]).to_numpy(dtype=bool)
+    assert same[wrong_N].sum() >= 0.97 * before.scores["flagged"][wrong_N].sum()
+    assert [strange[n] for n in np.flatnonzero(after.scores["flagged"]) if strange[n] == "ten"] == ["ten", "ten"]
+
+
 def test_a_class_with_two_examples_is_assessed() -> None:
     classes, x_ND = toy.clusters({"a": 20, "b": 20, "pair": 2})
     found = audited(toy.located(x_ND), classes)

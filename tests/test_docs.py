@@ -38,6 +38,13 @@ def test_every_command_that_the_readme_names_exists() -> None:
         assert done.returncode == 0, command
 
 
+def test_every_test_that_the_page_on_bad_input_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "bad-input.md").read_text(encoding="utf-8")))
+    source = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/test_*.py"))
+    assert [name for name in sorted(named) if f"def {name}(" not in source] == []
+    assert len(named) > 40
+
+
 @pytest.mark.slow
 @pytest.mark.prefect
 def test_your_own_data_in_five_lines(tmp_path: Path, toy_digits: Digits, prefect_home: Path) -> None:

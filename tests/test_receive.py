@@ -75,7 +75,7 @@ def test_a_drop_is_packed_with_its_rows_its_assets_and_a_receipt(tmp_path: Path)
     }
     assert receipt.notes == (
         "Ignored columns: size. Name a column meta_* to keep it.",
-        "1 files have no row and were left out: notes.",
+        "Left out, without a row: 1 file: notes.",
     )
     assert seen == [2]
 
@@ -122,7 +122,7 @@ def test_a_faulty_row_travels_with_its_code_and_the_others_are_packed(tmp_path: 
         ),
     ]
     assert faulty[0]["path"] == "no.png" and faulty[0]["label"] == "cat" and "asset" not in faulty[0]
-    assert receipt.notes[0] == "1 rows are faulty with E_ASSET_EMPTY."
+    assert receipt.notes[0] == "Faulty with E_ASSET_EMPTY: 1 row."
 
 
 def test_one_file_named_by_several_rows_is_packed_once(tmp_path: Path) -> None:

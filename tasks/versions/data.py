@@ -118,6 +118,10 @@ def reproduce(workspace: Path, stage: str, on_line: Callable[[str], None]) -> bo
             if error_file.exists():
                 sentence = error_file.read_text(encoding="utf-8")
                 raise StageFailed(sentence, transient="changed while it ran" in sentence) from None
+            root = _root(error)
+            if isinstance(root, FileNotFoundError) and root.filename:
+                absent = Path(os.path.relpath(root.filename, workspace))
+                raise StageFailed(f"Stage '{stage}' needs '{absent}', which is not there yet. Run: assay run") from None
             command_failed = isinstance(_root(error), StageCmdFailedError)
             reason = said[-1] if command_failed and len(said) > 1 else _deepest(error)
             raise StageFailed(f"Stage '{stage}' failed: {reason.rstrip('.')}. Run: dvc repro {stage}") from None

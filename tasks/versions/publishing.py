@@ -69,6 +69,8 @@ def publish(workspace: Path, *, bump: str | None = None) -> Published:
 
 def _publish(workspace: Path, branch: str, remote: str | None, upstream: str | None, bump: str | None) -> Published:
     parent, before, built = _built(workspace)
+    if not built["counts"]["items"]:
+        raise Mistake("The revision would be empty: no item has passed the gate. Run: assay receive FOLDER")
     if before is not None and built["files"] == before["files"]:
         commit_run(workspace, "curate: refresh")
         return Published(str(parent), before["parent"], before["counts"], new=False)
