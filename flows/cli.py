@@ -196,6 +196,9 @@ def revise(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile 
     with show.run_lines(console, quiet=quiet, log_file=log_file):
         revised = flow(root)
     write_report(root)
+    if revised.published.pending:
+        print_waiting((revised.published.note,))
+        raise typer.Exit(3)
     if not quiet:
         tag = revised.published.tag
         console.print()
@@ -232,6 +235,8 @@ def main() -> NoReturn:
         sentence = error.format_message().rstrip(".")
         print(f"error: {sentence}. Try: assay --help", file=sys.stderr)
         sys.exit(1)
+    except SystemExit:  # typer's own, when nobody reads any more (| head)
+        raise
     except BaseException as error:
         logs = Path(".assay/logs")
         crash = (logs if os.access(logs, os.W_OK) else Path(tempfile.gettempdir())) / "assay-crash.log"

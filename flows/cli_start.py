@@ -32,10 +32,12 @@ def init(
     from tasks import versions
     from tasks.modalities.image.embed import resolve_auto
 
-    made = versions.init(folder, embed_model=resolve_auto(), remote=remote)
+    model = resolve_auto()
+    made = versions.init(folder, embed_model=model, remote=remote)
     console.print(Text(f"{folder}", "bold"))
     for name in made:
         console.print(Text(f"  {name}"))
+    console.print(f"\nImages are embedded with '{model}' (embed.model in params.yaml).")
     console.print("\nPut a labelled folder in, then run the chain:")
     print_next(folder, "receive FOLDER", "run")
 

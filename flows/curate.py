@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from tasks import check_params, receive, steps, versions
 from tasks.model import DropRejected, Report
@@ -36,11 +36,12 @@ class Curated:
 def curate(workspace: Path, landings: tuple[Path, ...] | None = None) -> Curated:
     """Receive `landings` (default: every complete drop in data/incoming), then run what follows from them."""
     with versions.lock(workspace):
-        versions.prepare_run(workspace)
+        if unreachable := versions.prepare_run(workspace):
+            get_run_logger().warning(unreachable)
         check_params(workspace)
         received, rejected = _receive(workspace, receive.waiting(workspace) if landings is None else landings)
-        steps.take_answers(workspace)
-        manifest = steps.ingest(workspace, after=received)
+        answers = steps.take_answers(workspace)
+        manifest = steps.ingest(workspace, after=[*received, answers])
         gate = steps.validate(workspace, after=manifest)
         vectors = steps.embed(workspace, after=manifest)
         graph = steps.relate(workspace, after=vectors)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.text import Text
 
 import tasks
 from tasks import audit, params, store, study, vectors
@@ -67,7 +68,7 @@ def measure(demo: Demo, before: str, after: str, *, seeds: int) -> Story:
         ("Embedded for the 1 % drop", f"{embedded} items", f"{DROPS['april-core']} were new"),
     ]
     for name, value, meaning in table:
-        demo.console.print(f"  {name:<26}{value:>15}  [dim]{meaning}[/dim]")
+        demo.console.print(Text(f"  {name:<26}{value:>15}  ") + Text(meaning, "dim"))
     sentences = [
         "Drops of scikit-learn's digits with planted mistakes went through the chain; the reviewer is simulated from "
         "the planted truth and errs 3 % of the time. Every figure was computed in this run.",

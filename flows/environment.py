@@ -9,14 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-TELEMETRY_OFF = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DVC_NO_ANALYTICS": "1",
-    "GX_ANALYTICS_ENABLED": "false",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "ITERATIVE_DO_NOT_TRACK": "1",
-}
+from tasks import telemetry
+
 PREFECT = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
@@ -26,7 +20,7 @@ PREFECT = {
 
 def prepare(workspace: Path | None) -> None:
     """Set the switches for this process and its children; before prefect, dvc or great_expectations is imported."""
-    os.environ.update(TELEMETRY_OFF)
+    os.environ.update(telemetry.OFF)
     for name, value in PREFECT.items():
         os.environ.setdefault(name, value)
     if workspace is not None and not {"PREFECT_HOME", "PREFECT_API_URL", "PREFECT_PROFILE"} & os.environ.keys():

@@ -7,6 +7,7 @@ planted, a model's accuracy) as `story`.
 from __future__ import annotations
 
 import base64
+import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 import jinja2
 
 from tasks import STAGES, durable, labels, modalities, params, store, versions
-from tasks.model import ANNOTATIONS, DUPLICATES, FINDINGS, GATE, MANIFEST, QUARANTINE, QUEUE, SCORES, Mistake, Task
+from tasks.model import ANNOTATIONS, DUPLICATES, FINDINGS, GATE, MANIFEST, QUARANTINE, QUEUE, Mistake, Task
 
 from . import charts
 
@@ -114,7 +115,7 @@ def doubts(workspace: Path) -> dict[str, Any]:
     show = labels.kind(task.kind).show
     return {
         "finds": _finds(data, task, show),
-        "confusion": _confusion(data, show),
+        "confusion": _confusion(data),
         "severity": _severity(data),
     }
 
@@ -145,28 +146,23 @@ def _finds(data: Path, task: Task, show: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _confusion(data: Path, show: Any) -> dict[str, Any]:
-    """Given against suggested labels of the flagged items, the most confused classes first."""
-    scores = _table(data / "audit" / "scores.parquet", SCORES)
-    flagged = scores[scores["flagged"].astype(bool)] if len(scores) else scores
-    if flagged.empty:
+def _confusion(data: Path) -> dict[str, Any]:
+    """Given against suggested labels of the flagged items as the audit counted them, the most confused classes."""
+    path = data / "audit" / "confusions.csv"
+    if not path.exists():
         return {"classes": [], "cells": {}, "left_out": 0, "most": 0}
-    findings = _table(data / "ingest" / "manifest", MANIFEST).set_index("item")["y"]
-    pairs = Counter(
-        (show(findings[item]), show(suggestion))
-        for item, suggestion in zip(flagged["item"], flagged["suggestion"], strict=True)
-        if suggestion is not None and item in findings.index
-    )
+    with open(path, encoding="utf-8", newline="") as file:
+        cells = {(row["given"], row["suggested"]): int(row["count"]) for row in csv.DictReader(file)}
     weight: Counter[str] = Counter()
-    for (given, suggested), count in pairs.items():
+    for (given, suggested), count in cells.items():
         weight[given] += count
         weight[suggested] += count
     classes = sorted(name for name, _ in weight.most_common(CLASSES))
     return {
         "classes": classes,
-        "cells": dict(pairs),
+        "cells": cells,
         "left_out": len(weight) - len(classes),
-        "most": max(pairs.values(), default=0),
+        "most": max(cells.values(), default=0),
     }
 
 

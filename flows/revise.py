@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from tasks import check_params, steps, versions
 from tasks.model import Report
@@ -29,7 +29,8 @@ class Revised:
 def revise(workspace: Path) -> Revised:
     """Apply whatever verdicts there are, and publish."""
     with versions.lock(workspace):
-        versions.prepare_run(workspace)
+        if unreachable := versions.prepare_run(workspace):
+            get_run_logger().warning(unreachable)
         check_params(workspace)
         answers = steps.take_answers(workspace)
         manifest = steps.ingest(workspace, after=answers)

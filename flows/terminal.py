@@ -12,7 +12,7 @@ from rich.text import Text
 
 from . import environment
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, markup=False)
 
 HERE = Path(".")
 Workspace = Annotated[Path, typer.Option("--workspace", "-w", help="The workspace folder.", metavar="DIR")]

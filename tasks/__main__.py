@@ -7,6 +7,7 @@ nobody writing.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -76,18 +77,19 @@ def main(arguments: list[str]) -> int:
 
 def _run(stage: str, error_file: Path) -> int:
     from . import run
-    from .model import AssayError, counted
+    from .model import AssayError, StageFailed, counted
 
     try:
         report = run(stage, Path.cwd())
     except AssayError as error:
-        error_file.write_text(str(error), encoding="utf-8")
+        transient = isinstance(error, StageFailed) and error.transient
+        error_file.write_text(json.dumps({"message": str(error), "transient": transient}), encoding="utf-8")
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except BaseException as error:
         # Our own mistake: the sentence goes up, the traceback stays in the log for whoever mends it.
         sentence = f"Stage '{stage}' failed: {type(error).__name__}: {error}. See .assay/logs/{stage}.log"
-        error_file.write_text(sentence, encoding="utf-8")
+        error_file.write_text(json.dumps({"message": sentence, "transient": False}), encoding="utf-8")
         traceback.print_exc()
         print(f"error: {sentence}", file=sys.stderr)
         return 1

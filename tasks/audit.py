@@ -109,7 +109,8 @@ def rank(
     """
     names = tuple(sorted(set(labels)) if classes is None else classes)
     p_NK = checked(labels, probabilities, folds, names)
-    given_N = np.array([names.index(label) for label in labels], dtype=np.int64)
+    column = {name: k for k, name in enumerate(names)}
+    given_N = np.array([column[label] for label in labels], dtype=np.int64)
     counts_KK = compute_confident_joint(given_N, p_NK, thresholds=thresholds(p_NK, given_N))
     joint_KK = np.nan_to_num(np.asarray(estimate_joint(given_N, p_NK, confident_joint=counts_KK), dtype=np.float64))
     p_wrong_N = posterior_of_error(p_NK, given_N, joint_KK)
@@ -142,18 +143,24 @@ def audit(
     place: vectors.Vectors,
     near: vectors.Neighbours,
     params: Params,
+    *,
+    shows: Sequence[str] | None = None,
 ) -> Audit:
-    """Score every item; those that cannot be assessed get severity 0, fold -1, and a note that says why."""
+    """Score every item; those that cannot be assessed get severity 0, fold -1, and a note that says why.
+
+    `shows` is what each item shows (asset and region; default: each item something else): copies share a fold.
+    """
+    shows = items if shows is None else shows
     kind = label_kinds.kind(params.task.kind)
     names = [kind.target(y) for y in ys]
-    why = _why_not(names, place.faults)
+    why = _why_not(names, place.faults, shows)
     rows = np.array([n for n, reason in enumerate(why) if reason is None], dtype=np.int64)
     if not len(rows):
         return _unassessed(items, why, {})
     classes = tuple(sorted({str(names[n]) for n in rows}))
     column = {name: k for k, name in enumerate(classes)}
     given_N = np.array([column[str(names[n])] for n in rows], dtype=np.int64)
-    folds_N = fold_ids([items[n] for n in rows], given_N, params.folds, params.seed)
+    folds_N = fold_ids([shows[n] for n in rows], given_N, params.folds, params.seed)
     x_ND = vectors.centred(place.x_ND[rows], params.width)
     fit: dict[str, int] = {"classes": len(classes), "max_iter": params.max_iter, "threads": params.threads}
     few = np.random.default_rng(params.seed).permutation(len(rows))[: params.tune_items]
@@ -207,10 +214,11 @@ def audit(
     return Audit(store.frame(SCORES, scores), store.frame(FINDINGS, findings), told, figures, tuple(notes))
 
 
-def _why_not(names: Sequence[str | None], faults: Sequence[str | None]) -> list[str | None]:
+def _why_not(names: Sequence[str | None], faults: Sequence[str | None], shows: Sequence[str]) -> list[str | None]:
     """Why each item cannot be assessed; None where it can."""
     why = ["its label is unknown" if name is None else fault for name, fault in zip(names, faults, strict=True)]
-    counts = Counter(name for name, reason in zip(names, why, strict=True) if reason is None)
+    different = {(name, show) for name, show, reason in zip(names, shows, why, strict=True) if reason is None}
+    counts = Counter(name for name, _ in different)
     why = [
         "1 example of its class" if reason is None and counts[name] == 1 else reason
         for name, reason in zip(names, why, strict=True)
@@ -248,7 +256,8 @@ def run(data: Path, params: Params) -> Report:
     items, ys = manifest["item"].tolist(), manifest["y"].tolist()
     place = vectors.joint(data / "embed" / "vectors", items)
     near = vectors.neighbours(data / "relate", items)
-    found = audit(items, ys, place, near, params)
+    shows = [f"{asset} {region or ''}" for asset, region in zip(manifest["asset"], manifest["region"], strict=True)]
+    found = audit(items, ys, place, near, params, shows=shows)
     print(f"audit: {found.noise.get('folds', 0)} folds, scale {found.noise.get('scale', 0):g}")
     with durable.fresh_folder(data / "audit") as folder:
         store.write_table(folder / "scores.parquet", SCORES, found.scores)

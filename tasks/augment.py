@@ -29,7 +29,6 @@ from typing import Any, Literal
 import pandas as pd
 import torch
 import torchvision
-from ruamel.yaml import YAML
 
 from . import durable, store
 from .modalities import Unreadable, modality
@@ -181,7 +180,7 @@ def run(data: Path, params: Params) -> Report:
     rows = store.read_table(data / "revise" / "dataset.parquet", DATASET)
     splits = ", ".join(sorted(set(rows["split"])))
     rows = rows[rows["split"].isin(params.splits)].sort_values(["shard", "row", "item"], kind="stable")
-    device, version = device_named(params.device), stage_version(data.parent)
+    device, version = device_named(params.device), store.stage_version(data.parent, "augment")
     cache = data.parent / ".assay" / "cache" / "augment"
     threads_before = torch.get_num_threads()
     torch.set_num_threads(params.threads)
@@ -222,11 +221,3 @@ def place_piece(piece: Path, target: Path) -> None:
         os.link(piece, target)
     except OSError:
         shutil.copyfile(piece, target)
-
-
-def stage_version(workspace: Path) -> str:
-    """This stage's version in code.yaml; "0" where there is none."""
-    path = workspace / "code.yaml"
-    if not path.exists():
-        return "0"
-    return str((YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}).get("augment", "0"))

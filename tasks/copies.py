@@ -87,10 +87,11 @@ def duplicates(manifest: pd.DataFrame, pairs: Sequence[Pair], show: Show) -> lis
     return found
 
 
-def leakage(manifest: pd.DataFrame, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+def leakage(manifest: pd.DataFrame, pairs: Sequence[Pair], delivered: pd.DataFrame) -> list[dict[str, Any]]:
     """leakage_v1: the later of two copies in different splits: what is learnt from one is no news when the other tests.
 
-    Items without a split leak nothing.
+    An item whose own row came again with another split (rows of data/ingest/duplicates) has it too. Items without a
+    split leak nothing.
     """
     items, splits = manifest["item"].tolist(), manifest["split"].tolist()
     worst: dict[int, tuple[float, Pair]] = {}
@@ -105,6 +106,13 @@ def leakage(manifest: pd.DataFrame, pairs: Sequence[Pair]) -> list[dict[str, Any
         how = "has the bytes of" if pair.exact else "looks nearly the same as"
         reason = f"This item of split '{splits[one]}' {how} item '{items[pair.first]}' of split '{splits[pair.first]}'."
         found.append(_finding(items[one], "leakage_v1", severity, reason, None))
+    split_of = dict(zip(items, splits, strict=True))
+    told = {items[one] for one in worst}
+    for drop, source, item, split in delivered[["drop", "source", "item", "split"]].itertuples(index=False):
+        if item not in told and split and split_of.get(item) not in (None, "", split):
+            told.add(item)
+            reason = f"It is in split '{split_of[item]}', and drop '{drop}' ({source}) has it in split '{split}'."
+            found.append(_finding(item, "leakage_v1", EXACT_LEAK, reason, None))
     return found
 
 
@@ -112,7 +120,7 @@ def conflicts(manifest: pd.DataFrame, delivered: pd.DataFrame, show: Show) -> li
     """label_conflict_v1: a known item that was delivered again with another label (rows of data/ingest/duplicates)."""
     label = dict(zip(manifest["item"], manifest["y"], strict=True))
     others: dict[str, list[tuple[str, str, str]]] = {}
-    for drop, source, item, y in delivered[["drop", "source", "duplicate_of", "y"]].itertuples(index=False):
+    for drop, source, item, y in delivered[["drop", "source", "item", "y"]].itertuples(index=False):
         if item in label and y != label[item]:
             others.setdefault(item, []).append((y, drop, source))
     found = []

@@ -22,7 +22,7 @@ from . import params, store
 from .labels import kind
 from .modalities import modality
 from .model import Mistake, Task
-from .versions import read_dataset
+from .versions import ensure_shards, read_dataset
 
 GROUPS = 64  # row groups of 4 MiB kept in each process: 256 MiB at most, so that shuffled reading is not rereading
 
@@ -55,7 +55,7 @@ class RevisionDataset(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
         self.targets: tuple[int, ...] = tuple(index[label] for label in self.labels)
         self.why: tuple[str, ...] = tuple(rows["why"])
         self._places = tuple(zip(rows["shard"], (int(row) for row in rows["row"]), strict=True))
-        self._drops = workspace.absolute() / "data" / "drops"
+        self._drops = ensure_shards(workspace.absolute(), sorted({shard for shard, _ in self._places}))
         self._load = modality(task.modality).load
         self._reader: tuple[int, store.AssetReader] | None = None  # with the process that opened it
 

@@ -240,7 +240,7 @@ def doubled(
     exact = copies.exact_pairs(assets, regions)
     alike = copies.near_pairs(near, assets, regions, params.near_distance) if params.near_distance else []
     found = copies.duplicates(manifest, [*exact, *alike], show)
-    found += copies.leakage(manifest, [*exact, *alike])
+    found += copies.leakage(manifest, [*exact, *alike], delivered)
     found += copies.conflicts(manifest, delivered, show)
     touched = len({n for pair in alike for n in (pair.first, pair.second)})
     if touched > len(manifest) / 5:

@@ -11,7 +11,7 @@ from pathlib import Path
 from . import store
 from .formats import format_named
 from .model import Mistake
-from .versions import read_dataset
+from .versions import ensure_shards, read_dataset
 
 GROUPS = 16  # row groups of 4 MiB kept: a revision's order goes drop by drop, so few are open at once
 
@@ -22,6 +22,7 @@ def get(workspace: Path, rev: str, folder: Path, form: str) -> int:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Mistake(f"Folder '{folder}' has something in it already. A new or an empty folder is allowed.")
     rows = read_dataset(workspace, rev)
+    drops = ensure_shards(workspace, sorted(set(rows["shard"])))
     folder.mkdir(parents=True, exist_ok=True)
-    module.write_dataset(folder, rows, store.AssetReader(workspace / "data" / "drops", groups=GROUPS))
+    module.write_dataset(folder, rows, store.AssetReader(drops, groups=GROUPS))
     return len(rows)

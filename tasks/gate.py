@@ -64,7 +64,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One drop after its suite and the drop-level"""
+    """One drop after its suite: what each expectation said, the row-level faults, and whether it passes as a whole."""
 
     drop: str
     rows: pd.DataFrame  # item, source
@@ -238,6 +238,7 @@ def settle(judged: Sequence[Judged], known: Sequence[str], subjects: Mapping[str
     places: dict[str, list[tuple[str, str]]] = {}
     single: list[Line] = []
     passed: list[str] = []
+    vocabulary = frozenset(known)
     for drop in judged:
         if drop.line.status == "rejected":
             continue
@@ -248,7 +249,7 @@ def settle(judged: Sequence[Judged], known: Sequence[str], subjects: Mapping[str
             for name in names:
                 places.setdefault(name, []).append((drop.drop, sources[row]))
             row_passes = row not in held or held[row].status == "passed"
-            if drop.line.status == "passed" and row_passes and all(name in known for name in names):
+            if drop.line.status == "passed" and row_passes and all(name in vocabulary for name in names):
                 passed.append(item)
     # while no drop has passed there is no vocabulary that a class could be new to
     of_classes = list(class_lines(places, known, subjects)) if known else []

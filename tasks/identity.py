@@ -113,7 +113,8 @@ def settle(
         settled.quarantine.append({**fault_row, "message": message, "remedy": remedy})
     for label, original in sorted(duplicates, key=lambda pair: pair[0].at):
         duplicate = {"drop": drop, "source": label.row["source"], "item": label.item}
-        settled.duplicates.append({**duplicate, "duplicate_of": original, "y": label.y})
+        split = _split(label.row)
+        settled.duplicates.append({**duplicate, "duplicate_of": original, "y": label.y, "split": split})
     for label in sorted(annotations, key=lambda label: label.at):
         annotation = {"item": label.item, "annotator": label.row["annotator"], "y": label.y, "at": None}
         settled.annotations.append({**annotation, "drop": drop, "source": label.row["source"]})
@@ -214,8 +215,12 @@ def _manifest_row(drop: str, label: _Label, y: str, source: str) -> dict[str, An
         "row": int(row["row"]),
         "region": None,
         "y": y,
-        "split": ((row["split"] or "").strip() and row["split"]) or SPLIT,
+        "split": _split(row),
         "drop": drop,
         "source": source,
         **extra,
     }
+
+
+def _split(row: Row) -> str:
+    return ((row["split"] or "").strip() and row["split"]) or SPLIT

@@ -158,7 +158,15 @@ ANNOTATIONS = Table(
     "annotations", {"item": "text", "annotator": "text", "y": "text", "at": "text?", "drop": "text", "source": "text"}
 )
 DUPLICATES = Table(
-    "duplicates", {"drop": "text", "source": "text", "item": "text", "duplicate_of": "text", "y": "text"}
+    "duplicates",
+    {
+        "drop": "text",
+        "source": "text",
+        "item": "text",
+        "duplicate_of": "text",  # DROP/SOURCE of the row that was kept
+        "y": "text",
+        "split": "text?",  # as delivered
+    },
 )
 QUARANTINE = Table(
     "quarantine",

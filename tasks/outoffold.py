@@ -31,24 +31,34 @@ IntArray = NDArray[np.int64]
 # shapes: N items, D embedding, K classes; labels_N holds places in the list of classes, folds_N 0 .. folds-1
 
 
-def fold_ids(items: Sequence[str], labels_N: IntArray, folds: int, seed: int) -> IntArray:
-    """The fold in which each item is held out, (N,); -1 for the only item of its class: nothing could be learnt of it.
+def fold_ids(keys: Sequence[str], labels_N: IntArray, folds: int, seed: int) -> IntArray:
+    """The fold in which each item is held out, (N,); -1 where its class has one key: nothing could be learnt of it.
 
-    An item's fold is sha256(seed, item) mod folds, so it stays the same whatever drops arrive and whatever labels are
-    corrected; StratifiedKFold would deal the cards anew each time. Only in a class of fewer than 4 * folds items, where
-    chance might put them all into one fold, are they dealt out one by one in the order of that hash: a class of two is
-    then in two folds, so each time one of them teaches and the other is asked.
+    A key is what an item shows (its asset and region): copies are held out together, or one would teach the model the
+    other's wrong label. A key's fold is sha256(seed, key) mod folds, so it stays the same whatever drops arrive and
+    whatever labels are corrected; StratifiedKFold would deal the cards anew each time. Only in a class of fewer than
+    4 * folds keys, where chance might put them all into one fold, are they dealt out one by one in the order of that
+    hash: a class of two is then in two folds, so each time one of them teaches and the other is asked.
     """
-    hashes = [int.from_bytes(hashlib.sha256(f"{seed}:{item}".encode()).digest()[:8], "big") for item in items]
-    folds_N = np.array([value % folds for value in hashes], dtype=np.int64)
-    for label in np.unique(labels_N):
-        members = np.flatnonzero(labels_N == label)
-        if len(members) == 1:
-            folds_N[members] = -1
-        elif len(members) < 4 * folds:
-            order = sorted(members.tolist(), key=lambda n: (hashes[n], items[n]))
-            folds_N[order] = (np.arange(len(order)) + hashes[order[0]] % folds) % folds
-    return folds_N
+    hashes = {key: int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8], "big") for key in keys}
+    fold = {key: value % folds for key, value in hashes.items()}
+    members: dict[int, set[str]] = {}
+    for key, label in zip(keys, labels_N.tolist(), strict=True):
+        members.setdefault(label, set()).add(key)
+    dealt: set[str] = set()
+    for label in sorted(members):
+        own = members[label]
+        if 1 < len(own) < 4 * folds:
+            order = sorted(own - dealt, key=lambda key: (hashes[key], key))
+            taken = [fold[key] for key in own & dealt]  # a key of two classes was dealt with the first
+            first = taken[0] + 1 if taken else hashes[order[0]] if order else 0
+            fold |= {key: (first + place) % folds for place, key in enumerate(order)}
+            dealt |= own
+    alone = {label for label, own in members.items() if len(own) == 1}
+    return np.array(
+        [-1 if label in alone else fold[key] for key, label in zip(keys, labels_N.tolist(), strict=True)],
+        dtype=np.int64,
+    )
 
 
 def out_of_fold(

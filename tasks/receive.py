@@ -14,6 +14,7 @@ and the sha256 of each row's file.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -99,6 +100,17 @@ def receive(
     except PermissionError as error:
         raise DropRejected(
             "E_ASSET_MISSING", f"Drop '{shown(folder.name)}' has something that may not be read: '{error.filename}'."
+        ) from None
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DropRejected(
+            "E_MANIFEST", f"Drop '{shown(folder.name)}' changed while it was read: '{error.filename}' has gone."
+        ) from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise DropRejected(
+            "E_ASSET_PATH",
+            f"Drop '{shown(folder.name)}' has folders too deep for a path: {shown(str(error.filename))}.",
         ) from None
     receipts.remember(workspace, folder, before, receipt.drop)
     return receipt

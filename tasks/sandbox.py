@@ -10,7 +10,8 @@ Writes  the journal: how often each unfinished item was begun, written before it
 
 Frames on the pipes are a 4-byte length and the bytes; replies are JSON, never pickle: the child may be taken over.
 Covered, on Linux: RLIMIT_AS, RLIMIT_CPU, RLIMIT_FSIZE = 0, no new descriptors, no core file, none of our environment.
-Not covered: system calls other than those (no seccomp in the standard library); on other systems there is no RLIMIT_AS.
+Not covered: system calls other than those (no seccomp in the standard library), fork among them; on other systems there
+is no RLIMIT_AS. Only `ingest` decodes in here: what has passed is decoded by the later stages in their own process.
 """
 
 from __future__ import annotations
@@ -176,7 +177,9 @@ class Sandbox:
         for child in (*dead, *late):
             _end(child)
             if not child.ready:
-                raise StageFailed(f"The decoder '{self.decoder}' does not start. Check the installation: assay doctor")
+                raise StageFailed(
+                    f"The decoder '{self.decoder}' does not start. Install again: remove .venv, then run make setup"
+                )
         return [*dead, *late]
 
     def _read(self, child: _Child, outcomes: dict[str, Outcome]) -> bool:

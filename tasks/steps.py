@@ -16,10 +16,13 @@ from typing import Any
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import task_run
 from prefect.tasks import Task
 
 from . import receive, store, versions
 from .model import Report, StageFailed, counted
+
+PUBLISH_RETRIES = 2  # of a remote that does not answer; then the revision is pending
 
 After = Report | Sequence[Report] | None
 
@@ -95,13 +98,15 @@ def take_answers(workspace: Path) -> Report:
 
 @task(
     name="publish",
-    retries=3,
-    retry_delay_seconds=[2, 10, 30],
+    retries=PUBLISH_RETRIES,
+    retry_delay_seconds=[2, 10],
     retry_condition_fn=_worth_retrying,
     cache_policy=NO_CACHE,
 )
 def publish(workspace: Path, after: After = None) -> versions.Published:
     """The revision, published: objects on the remote, then the tag. A dead remote leaves it pending."""
     published = versions.publish(workspace)
+    if published.pending and (task_run.run_count or 0) <= PUBLISH_RETRIES:
+        raise StageFailed(published.note, transient=True)
     get_run_logger().info(f"publish: {published.sentence}")
     return published

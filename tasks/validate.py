@@ -145,7 +145,8 @@ class Suites:
         if self._judge is None:
             self._judge = expectations.Judge()
         # of several classes in one label, the one that matters: the first that is not known
-        names = [next((n for n in row if n not in known), row[0] if row else None) for row in delivery.classes]
+        vocabulary = frozenset(known)
+        names = [next((n for n in row if n not in vocabulary), row[0] if row else None) for row in delivery.classes]
         rows = delivery.rows.assign(**{"class": pd.Series(names, dtype=object)})
         suite = expectations.checks(self._params, known, figures, duplicates=delivery.duplicates)
         results = self._judge(rows, figures, suite)

@@ -20,6 +20,9 @@ from .store import FloatArray
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+Shape = tuple[tuple[str, int], ...]  # (view, D) of each view
+
+CHUNK = 16_384  # rows in memory as float64 at once
 
 # shapes: N items asked for, M rows of the graph, D width of the joint vector, k neighbours
 
@@ -52,34 +55,38 @@ def joint(folder: Path, items: Sequence[str]) -> Vectors:
     """
     place = {item: n for n, item in enumerate(items)}
     faults: list[str | None] = ["it has no vector in data/embed"] * len(items)
-    parts: list[tuple[tuple[tuple[str, int], ...], IntArray, dict[str, FloatArray]]] = []
-    shapes: Counter[tuple[tuple[str, int], ...]] = Counter()
-    for file in sorted(folder.glob("*.parquet")):
-        names, views = store.read_vectors(file)
-        rows = [row for row, name in enumerate(names) if name in place]
-        where = np.array([place[names[row]] for row in rows], dtype=np.int64)
-        shape = tuple((name, int(x.shape[1])) for name, x in views.items())
-        parts.append((shape, where, {name: x[rows] for name, x in views.items()}))
-        shapes[shape] += len(rows)
+    files = sorted(folder.glob("*.parquet"))
+    shapes: Counter[Shape] = Counter()
+    for file in files:
+        count, widths = store.view_widths(file)
+        shapes[tuple(widths.items())] += count
     if not shapes:
         return Vectors(np.zeros((len(items), 0), np.float32), tuple(faults))
     usual = shapes.most_common(1)[0][0]
     x_ND = np.zeros((len(items), sum(width for _, width in usual)), np.float32)
-    for shape, where, views in parts:
+    for file in files:
+        names, views = store.read_vectors(file)
+        rows = np.array([row for row, name in enumerate(names) if name in place], dtype=np.int64)
+        where = np.array([place[names[row]] for row in rows], dtype=np.int64)
+        shape = tuple((name, int(view_ND.shape[1])) for name, view_ND in views.items())
         if shape != usual:
             for n in where:
                 faults[n] = f"its vector is {_words(shape)}, the others' is {_words(usual)}"
             continue
-        whole = np.concatenate([_unit(views[name]) for name, _ in usual], axis=1) / np.sqrt(len(usual))
-        finite = np.isfinite(whole).all(axis=1)
-        zero = finite & (whole == 0).all(axis=1)
-        for n, is_finite, is_zero in zip(where, finite, zero, strict=True):
-            faults[n] = None if is_finite and not is_zero else f"its vector {'is zero' if is_zero else 'is not finite'}"
-        x_ND[where[finite]] = whole[finite]
+        for start in range(0, len(rows), CHUNK):
+            some, there = rows[start : start + CHUNK], where[start : start + CHUNK]
+            whole = np.concatenate([_unit(views[name][some]) for name, _ in usual], axis=1) / np.sqrt(len(usual))
+            finite = np.isfinite(whole).all(axis=1)
+            zero = finite & (whole == 0).all(axis=1)
+            for n, is_finite, is_zero in zip(there, finite, zero, strict=True):
+                faults[n] = (
+                    None if is_finite and not is_zero else f"its vector {'is zero' if is_zero else 'is not finite'}"
+                )
+            x_ND[there[finite]] = whole[finite]
     return Vectors(x_ND, tuple(faults))
 
 
-def _words(shape: tuple[tuple[str, int], ...]) -> str:
+def _words(shape: Shape) -> str:
     return " + ".join(f"{name} ({width} wide)" for name, width in shape)
 
 

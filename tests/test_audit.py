@@ -90,6 +90,22 @@ def test_a_class_with_one_example_is_not_assessable_and_never_flagged() -> None:
     assert found.notes == ("1 items not assessable: 1 example of its class.",)
 
 
+def test_copies_under_other_ids_do_not_teach_each_other_s_wrong_label() -> None:
+    place, given_N, _, wrong_N = planted(0.05, seed=0)
+    twice = np.repeat(np.arange(len(given_N)), 3)
+    near = vectors.Neighbours(np.full((len(twice), 1), -1), np.full((len(twice), 1), np.inf, np.float32))
+    found = audit.audit(
+        toy.names(len(twice)),
+        toy.labels([str(label) for label in given_N[twice]]),
+        vectors.Vectors(place.x_ND[twice], (None,) * len(twice)),
+        near,
+        ONE_CORE,
+        shows=[str(n) for n in twice],
+    )
+    flagged_N = found.scores["flagged"].to_numpy(dtype=bool)
+    assert flagged_N[wrong_N[twice]].mean() >= 0.85
+
+
 def test_two_wrong_labels_of_a_class_of_their_own_hide_no_other_error() -> None:
     place, given_N, _, wrong_N = planted(0.1, seed=0)
     classes = [str(label) for label in given_N]

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from flows import environment
 from flows.digits import Digits, write_drop
+from tasks import telemetry
 
 
 def assay(
     *arguments: str | Path, cwd: Path, home: Path | None = None, **extra: str
 ) -> subprocess.CompletedProcess[str]:
     """The real command in a process of its own."""
-    variables = {**os.environ, **environment.TELEMETRY_OFF, "COLUMNS": "200", **extra}
+    variables = {**os.environ, **telemetry.OFF, "COLUMNS": "200", **extra}
     if home is not None:
         variables["PREFECT_HOME"] = str(home)
     return subprocess.run(

@@ -74,3 +74,9 @@ def test_computing_versions_imports_no_heavy_library() -> None:
     script += "print([m for m in ('torch', 'cleanlab', 'sklearn') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_library_named_only_in_a_call_and_a_page_s_template_are_inputs_too() -> None:
+    plugins = {"labels": "single", "modalities": "image"}
+    assert "pyod" in code.reached("detect", plugins)[1]
+    assert "validate_page.html.j2" in {path.name for path in code.reached("validate", plugins)[0]}

@@ -75,11 +75,17 @@ def test_near_duplicates_are_pairs_below_the_distance_that_are_not_equal_bytes()
 def test_a_copy_in_another_split_is_a_leak_and_one_without_a_split_is_not() -> None:
     manifest = table(("p", "a", "train"), ("q", "a", "test"), ("r", "a", "train"), ("s", "a", ""), ("t", "b", "test"))
     pairs = [Pair(0, 1, 1.0, True), Pair(0, 2, 1.0, True), Pair(0, 3, 1.0, True), Pair(2, 4, 0.5, False)]
-    found = copies.leakage(manifest, pairs)
-    assert short(found) == [("q", "leakage_v1", 0.8, None), ("t", "leakage_v1", 0.65, None)]
+    again = {"drop": "0002-x", "source": "test/a/9.png", "item": "r", "duplicate_of": "0001-a/1.png", "y": '"a"'}
+    found = copies.leakage(manifest, pairs, store.frame(DUPLICATES, [{**again, "split": "test"}]))
+    assert short(found) == [
+        ("q", "leakage_v1", 0.8, None),
+        ("t", "leakage_v1", 0.65, None),
+        ("r", "leakage_v1", 0.8, None),
+    ]
     assert [row["reason"] for row in found] == [
         "This item of split 'test' has the bytes of item 'p' of split 'train'.",
         "This item of split 'test' looks nearly the same as item 'r' of split 'train'.",
+        "It is in split 'train', and drop '0002-x' (test/a/9.png) has it in split 'test'.",
     ]
 
 
@@ -87,11 +93,11 @@ def test_a_redelivery_with_another_label_is_a_conflict_and_one_with_the_same_lab
     delivered = store.frame(
         DUPLICATES,
         [
-            {"drop": "0002-x", "source": "l.csv:3", "item": "p", "duplicate_of": "p", "y": '"b"'},
-            {"drop": "0003-y", "source": "l.csv:4", "item": "p", "duplicate_of": "p", "y": '"c"'},
-            {"drop": "0004-z", "source": "l.csv:5", "item": "p", "duplicate_of": "p", "y": '"c"'},
-            {"drop": "0004-z", "source": "l.csv:6", "item": "q", "duplicate_of": "q", "y": '"b"'},
-            {"drop": "0004-z", "source": "l.csv:7", "item": "gone", "duplicate_of": "gone", "y": '"b"'},
+            {"drop": "0002-x", "source": "l.csv:3", "item": "p", "duplicate_of": "0001-a/l.csv:2", "y": '"b"'},
+            {"drop": "0003-y", "source": "l.csv:4", "item": "p", "duplicate_of": "0001-a/l.csv:2", "y": '"c"'},
+            {"drop": "0004-z", "source": "l.csv:5", "item": "p", "duplicate_of": "0001-a/l.csv:2", "y": '"c"'},
+            {"drop": "0004-z", "source": "l.csv:6", "item": "q", "duplicate_of": "0001-a/l.csv:3", "y": '"b"'},
+            {"drop": "0004-z", "source": "l.csv:7", "item": "gone", "duplicate_of": "0001-a/l.csv:9", "y": '"b"'},
         ],
     )
     found = copies.conflicts(table(("p", "a", ""), ("q", "b", "")), delivered, show)

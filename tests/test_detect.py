@@ -196,7 +196,7 @@ def test_the_stage_writes_findings_by_check_worst_first_and_counts_them(tmp_path
     assets = [f"sha{n}" for n in range(80)]
     assets[3] = assets[2]
     data = tmp_path / "data"
-    again = {"drop": "0002-x", "source": "l.csv:2", "item": "i0000", "duplicate_of": "i0000", "y": '"b"'}
+    again = {"drop": "0002-x", "source": "l.csv:2", "item": "i0000", "duplicate_of": "0001-a/l.csv:2", "y": '"b"'}
     splits = ["test" if n == 3 else "train" for n in range(80)]
     toy.write(data, toy.labels(classes), x_ND, assets=assets, splits=splits, duplicates=[again])
     verdict = Verdict("op-1", "item:i0050", "relabel", "ann", "2024-05-01T10:00:00Z", y='"b"')

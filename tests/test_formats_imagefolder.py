@@ -88,3 +88,25 @@ def test_a_name_that_is_not_utf_8_is_a_faulty_row(tmp_path: Path) -> None:
         "E_ENCODING",
         "Path 'cat/\\xe9.png' is not UTF-8.",
     )
+
+
+def test_a_thousand_folders_deep_is_a_path_like_any_other(tmp_path: Path) -> None:
+    folder = tmp_path / "cat"
+    folder.mkdir()
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("1.png", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    found = list(imagefolder.records(tmp_path))
+    assert [(record.fields["label"], record.fields["path"].count("/")) for record in found] == [("cat", 1101)]
+
+
+def test_valid_and_validation_mean_val(tmp_path: Path) -> None:
+    for split in ("train", "valid", "validation"):
+        (tmp_path / split / "cat").mkdir(parents=True)
+        (tmp_path / split / "cat" / f"{split}.png").write_bytes(b"x")
+    assert [record.fields["split"] for record in imagefolder.records(tmp_path)] == ["train", "val", "val"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -101,6 +102,22 @@ def test_shards_that_are_not_here_are_brought_back(two: Path) -> None:
 def test_an_intact_workspace_has_no_problems(two: Path) -> None:
     assert versions.verify(two) == []
     assert versions.verify(two, "v1.0.0") == []
+
+
+def test_two_shards_of_equal_bytes_are_read_each_by_itself(tmp_path: Path) -> None:
+    workspace = toy.make(tmp_path / "ws")
+    asset = {hashlib.sha256(b"i1").hexdigest(): b"i1"}
+    for drop in ("0001-a", "0002-twin"):
+        toy.pack(workspace, drop, asset)
+        versions.share_drop(workspace, drop)
+    toy.decide(workspace, {"i1": ("0001-a", "cat"), "i2": ("0002-twin", "cat")})
+    versions.publish(workspace)
+    assert versions.verify(workspace) == []
+    twin = "data/drops/0002-twin/assets-0000.parquet"
+    spoil(workspace / twin)
+    assert versions.verify(workspace) == [
+        f"'{twin}' in the workspace has wrong bytes. Run: dvc checkout --force {twin}"
+    ]
 
 
 @pytest.mark.parametrize(

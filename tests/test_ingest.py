@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tasks import ingest, store
-from tasks.model import DELIVERED, MANIFEST, QUARANTINE, Report
+from tasks import copies, ingest, store
+from tasks.model import DELIVERED, DUPLICATES, MANIFEST, QUARANTINE, Report
 
 
 def png(shade: int) -> bytes:
@@ -167,3 +167,14 @@ def test_every_row_ends_exactly_once_whatever_is_delivered(
         a_drop(data, seq, [row if row["shade"] else {**row, **missing} for row in rows])
     run(data)
     assert sum(len(sources) for sources in ended(data).values()) == sum(map(len, drops))
+
+
+def test_what_ingest_calls_a_duplicate_the_copies_know_as_a_conflict_and_a_leak(tmp_path: Path) -> None:
+    a_drop(tmp_path, 1, [{"shade": 1, "label": "x", "id": "a"}, {"shade": 2, "label": "y", "split": "test"}])
+    a_drop(tmp_path, 2, [{"shade": 1, "label": "z", "id": "a"}, {"shade": 2, "label": "y", "split": "train"}])
+    run(tmp_path)
+    manifest = store.read_table(tmp_path / "ingest" / "manifest", MANIFEST)
+    again = store.read_table(tmp_path / "ingest" / "duplicates", DUPLICATES)
+    assert list(again["duplicate_of"]) == ["0001-toy/labels.csv:2", "0001-toy/labels.csv:3"]
+    assert [row["item"] for row in copies.conflicts(manifest, again, str)] == ["a"]
+    assert [row["item"] for row in copies.leakage(manifest, [], again)] == [manifest["item"][1]]

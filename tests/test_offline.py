@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flows import environment
 from flows.digits import Digits, write_drop
+from tasks import telemetry
 
 LOOPBACK_UP = """
 import fcntl, socket, struct
@@ -42,7 +42,7 @@ def test_the_chain_needs_no_network_but_loopback(tmp_path: Path, toy_digits: Dig
     done = subprocess.run(
         [str(unshare), "-rn", "sh", "-c", f"{lo_up}\n{CHAIN}", sys.executable],
         cwd=tmp_path,
-        env={**os.environ, **environment.TELEMETRY_OFF, "PREFECT_HOME": str(prefect_home)},
+        env={**os.environ, **telemetry.OFF, "PREFECT_HOME": str(prefect_home)},
         capture_output=True,
         text=True,
         check=False,

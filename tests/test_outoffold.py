@@ -60,3 +60,24 @@ def test_embeddings_that_are_not_finite_and_folds_that_are_not_two_are_refused()
     for folds_N in (np.zeros(4, dtype=np.int64), np.array([-1, 0, 1, 0])):
         with pytest.raises(Mistake, match="At least two folds, numbered from 0, are needed"):
             outoffold.out_of_fold(x_ND, labels_N, folds_N, classes=2)
+
+
+def test_copies_are_held_out_together() -> None:
+    keys = [f"asset-{n // 3}" for n in range(300)]
+    labels_N = np.array([n // 3 % 10 for n in range(300)])
+    folds_N = outoffold.fold_ids(keys, labels_N, 5, 0)
+    assert all(len(set(folds_N[n : n + 3])) == 1 for n in range(0, 300, 3))
+    assert set(folds_N) == set(range(5))
+
+
+def test_a_class_of_one_image_delivered_thrice_teaches_nothing() -> None:
+    keys = ["same", "same", "same", "a", "b", "c"]
+    assert outoffold.fold_ids(keys, np.array([0, 0, 0, 1, 1, 1]), 5, 0)[:3].tolist() == [-1, -1, -1]
+
+
+def test_an_image_of_two_small_classes_has_one_fold_and_neither_class_lies_in_one() -> None:
+    keys, labels_N = ["x", "p", "x", "q"], np.array([0, 0, 1, 1])
+    folds_N = outoffold.fold_ids(keys, labels_N, 5, 0)
+    assert folds_N[0] == folds_N[2]
+    assert folds_N[0] != folds_N[1]
+    assert folds_N[2] != folds_N[3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -219,7 +220,10 @@ def test_a_mistake_is_one_sentence_on_stderr_and_beside_the_log(revisable: Path)
     done = command(revisable, "revise")
     sentence = f"No file '{revisable / 'data' / 'validate' / 'passed.parquet'}'. Run: assay run"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"error: {sentence}\n")
-    assert (logged(revisable, "revise.error"), logged(revisable, "revise.log")) == (sentence, f"error: {sentence}\n")
+    assert (json.loads(logged(revisable, "revise.error"))["message"], logged(revisable, "revise.log")) == (
+        sentence,
+        f"error: {sentence}\n",
+    )
     assert not (revisable / "data" / "revise.json").exists()
 
 
@@ -227,7 +231,7 @@ def test_our_own_mistake_is_a_sentence_too_with_its_traceback_in_the_log(revisab
     (revisable / "dvc.yaml").write_text("stages: {}\n")
     done = command(revisable, "revise")
     sentence = "Stage 'revise' failed: KeyError: 'revise'. See .assay/logs/revise.log"
-    assert (done.returncode, logged(revisable, "revise.error")) == (1, sentence)
+    assert (done.returncode, json.loads(logged(revisable, "revise.error"))["message"]) == (1, sentence)
     assert done.stderr.endswith(f"\nerror: {sentence}\n")
     assert logged(revisable, "revise.log").startswith("Traceback (most recent call last):\n")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -345,11 +347,21 @@ def test_any_asset_is_found_again_in_any_order(
 
 def test_a_reader_keeps_the_groups_used_last(tmp_path: Path, small: None) -> None:
     (tmp_path / "d").mkdir()
-    where = store.write_assets(tmp_path / "d", "d", [(f"{n}", f"{n:04d}".encode()) for n in range(5)])
+    contents = [f"{n:04d}".encode() for n in range(5)]
+    names = [hashlib.sha256(content).hexdigest() for content in contents]
+    where = store.write_assets(tmp_path / "d", "d", zip(names, contents, strict=True))
     read = store.AssetReader(tmp_path, groups=2)
-    for asset in ("0", "2", "1", "4"):  # groups 0, 1, 0, 2: of 0 and 1 the latter goes
-        read(*where[asset])
+    for n in (0, 2, 1, 4):  # groups 0, 1, 0, 2: of 0 and 1 the latter goes
+        assert read(*where[names[n]]) == contents[n]
     assert list(read._groups) == [("d/assets-0000.parquet", 0), ("d/assets-0000.parquet", 2)]
+
+
+def test_bytes_that_are_not_those_of_their_sha256_are_never_handed_out(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    store.write_assets(tmp_path / "d", "d", [(hashlib.sha256(b"whole").hexdigest(), b"holed")])
+    assert mistake(lambda: store.AssetReader(tmp_path)("d/assets-0000.parquet", 0)) == (
+        f"Asset shard '{tmp_path / 'd' / 'assets-0000.parquet'}' has wrong bytes in row 0. Run: assay verify"
+    )
 
 
 @pytest.mark.parametrize("row", [-1, 5, 99])
@@ -417,3 +429,15 @@ def test_the_version_of_a_stage_is_its_line_in_code_yaml(tmp_path: Path) -> None
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"one")
     assert store.sha256_file(tmp_path / "x") == hashlib.sha256(b"one").hexdigest()
+
+
+def test_a_few_bytes_that_repeat_a_long_value_stay_small(tmp_path: Path) -> None:
+    """460 bytes of such a file, read without the dictionary, asked for 2.5 GB."""
+    path = tmp_path / "labels.parquet"
+    label = pa.DictionaryArray.from_arrays(pa.array([0] * 4096, pa.int32()), pa.array(["x" * 2**21]))
+    pq.write_table(pa.table({"path": ["1.png"] * 4096, "label": label}), path, compression="zstd")
+    assert path.stat().st_size < 10_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    lengths = {len(row["label"]) for row in store.iterate_text_rows(path)}
+    assert lengths == {2**20 + 1}  # long enough to be refused as too long
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 600 * 1024  # KiB

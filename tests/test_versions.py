@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -28,6 +29,20 @@ def rewrite(workspace: Path, old: str, new: str) -> None:
     text = (workspace / "dvc.yaml").read_text()
     assert old in text
     (workspace / "dvc.yaml").write_text(text.replace(old, new))
+
+
+def test_the_repository_root_is_a_workspace_too(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
+    names = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitattributes", ".gitignore", "params.yaml", "dvc.yaml")
+    for name in (*names, "code.yaml", "data/drops/.gitkeep", "data/verdicts/.gitkeep", "data/incoming/.gitkeep"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / name, tmp_path / name)
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost"]
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "a clone"]):
+        subprocess.run([*git, *command], cwd=tmp_path, check=True)
+    versions.open_workspace(tmp_path)
+    versions.prepare_run(tmp_path)
+    assert versions.log(tmp_path) == []
 
 
 # --- init and open ---------------------------------------------------------------------------------------------------
@@ -202,14 +217,19 @@ def test_a_result_that_dvc_remembers_is_restored_without_running(ws: Path) -> No
     assert (ws / "data" / "audit" / "confusion.csv").read_text() == first
 
 
+def fail_with(ws: Path, message: str, *, transient: bool) -> None:
+    """Let the audit of `ws` end as a stage of ours does that has something to say."""
+    told = ws / ".assay" / "told.json"
+    told.write_text(json.dumps({"message": message, "transient": transient}))
+    rewrite(ws, "echo audited", "mkdir -p .assay/logs && cp .assay/told.json .assay/logs/audit.error && exit 1")
+
+
 def test_a_failed_stage_raises_its_own_sentence(ws: Path) -> None:
     toy.decide(ws, {})
-    command = (
-        "mkdir -p .assay/logs && echo 'Column y is missing. Fix it.' > .assay/logs/audit.error && echo no && exit 1"
-    )
-    rewrite(ws, "echo audited", command)
-    with pytest.raises(StageFailed, match=r"^Column y is missing. Fix it.$"):
+    fail_with(ws, "Column y is missing. Fix it.", transient=False)
+    with pytest.raises(StageFailed, match=r"^Column y is missing. Fix it.$") as caught:
         versions.reproduce(ws, "audit", print)
+    assert not caught.value.transient
 
 
 def test_a_stage_that_dies_without_a_sentence_is_told_by_its_last_line(ws: Path) -> None:
@@ -221,9 +241,7 @@ def test_a_stage_that_dies_without_a_sentence_is_told_by_its_last_line(ws: Path)
 
 def test_an_input_that_moved_is_worth_another_try(ws: Path) -> None:
     toy.decide(ws, {})
-    rewrite(
-        ws, "echo audited", "mkdir -p .assay/logs && echo 'x changed while it ran' > .assay/logs/audit.error; exit 1"
-    )
+    fail_with(ws, "An input moved.", transient=True)
     with pytest.raises(StageFailed) as caught:
         versions.reproduce(ws, "audit", print)
     assert caught.value.transient

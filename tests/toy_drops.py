@@ -47,7 +47,13 @@ def deliver(
         for n in range(quarantined)
     ]
     known = [
-        {"drop": drop, "source": f"labels.csv:{800 + n}", "item": f"1-{n}", "duplicate_of": f"1-{n}", "y": '"cat"'}
+        {
+            "drop": drop,
+            "source": f"labels.csv:{800 + n}",
+            "item": f"1-{n}",
+            "duplicate_of": f"0001-a/labels.csv:{n + 2}",
+            "y": '"cat"',
+        }
         for n in range(duplicates)
     ]
     for folder, table, content in [

@@ -5,9 +5,10 @@ Reads   one folder a class, with an optional split above it:
             cat/1.png  dog/2.png            ->  label cat, dog
             train/cat/1.png  val/dog/2.png  ->  label cat, dog; split train, val
 
-        The top level is a split level when each folder there is one of train, val, valid, validation, test and at least
-        one of them holds a folder. The class is the folder directly under the (split) root, its name taken as it is;
-        deeper folders (cat/2024/1.png) only group the class's files. A row's source is the file's relative path.
+        The top level is a split level when each folder there is one of train, val, valid, validation, test (valid and
+        validation mean val) and at least one of them holds a folder. The class is the folder directly under the (split)
+        root, its name taken as it is; deeper folders (cat/2024/1.png) only group the class's files. A row's source is
+        the file's relative path.
 Writes  <split>/<class>/<item>.<ext>, the layout of torchvision.datasets.ImageFolder; classes.csv (folder, class) when a
         class name had to be changed to be a folder's name.
 
@@ -28,7 +29,7 @@ from ._assets import Names, extension, label_text
 from ._text import records_of
 from .csv import csv_line
 
-SPLITS = ("train", "val", "valid", "validation", "test")
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 LITTER = ("Thumbs.db", "desktop.ini")
 
 
@@ -52,7 +53,7 @@ def records(path: Path) -> Iterator[Record]:
             yield faulty(source, raw, Fault("E_ENCODING", f"Path '{shown(source)}' is not UTF-8."))
             continue
         fields = {"path": relative, "label": parts[1] if split else parts[0]}
-        yield Record(source, raw, {**fields, "split": parts[0]} if split else fields)
+        yield Record(source, raw, {**fields, "split": SPLITS[parts[0]]} if split else fields)
 
 
 def _delivered(root: Path) -> Iterator[tuple[tuple[str, ...], bool, bool]]:
@@ -65,18 +66,20 @@ def _delivered(root: Path) -> Iterator[tuple[tuple[str, ...], bool, bool]]:
         if entry.is_symlink() and entry.is_dir():
             yield (entry.name,), split, True
         elif entry.is_dir(follow_symlinks=False):
-            for parts, linked in _under(entry, (entry.name,)):
+            for parts, linked in _under(entry):
                 if len(parts) > (2 if split else 1):
                     yield parts, split, linked
 
 
-def _under(folder: os.DirEntry[str], parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], bool]]:
-    for entry in _listed(folder):
-        inner = (*parts, entry.name)
-        if entry.is_dir(follow_symlinks=False):
-            yield from _under(entry, inner)
+def _under(top: os.DirEntry[str]) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """(path parts, a link?) of every file and link below a folder, depth first, however deep."""
+    waiting: list[tuple[os.DirEntry[str], tuple[str, ...]]] = [(top, (top.name,))]
+    while waiting:
+        folder, parts = waiting.pop()
+        if folder.is_dir(follow_symlinks=False):
+            waiting += [(entry, (*parts, entry.name)) for entry in reversed(_listed(folder))]
         else:
-            yield inner, entry.is_symlink()
+            yield parts, folder.is_symlink()
 
 
 def _listed(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:

@@ -6,7 +6,9 @@ A modality is one module in this folder (a file, or a package when it has much t
     load(data) -> array                the normalised item: image (H, W, 3) uint8, EXIF orientation applied
     thumbnail(data, size) -> bytes     a PNG at most `size` pixels a side
     EMBEDDERS                          name -> embedder factory (see image/embed.py)
-    augment(data, params, seed) -> bytes
+    augment.py                         where it can be varied: Strengths, augment_batch, encode (see image/augment.py)
+
+What is measured of an item (model.FACTS) and the ranges that the gate knows are those of images today.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .assets import AssetReader, iterate_assets, write_assets
 from .delivered import NotText, iterate_text_rows, text_columns
 from .documents import read_json, read_report, sha256_file, stage_version, write_json, write_report
-from .matrices import FloatArray, read_vectors, write_vectors
+from .matrices import FloatArray, read_vectors, view_widths, write_vectors
 from .tables import frame, read_table, schema_of, write_rows, write_table
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "sha256_file",
     "stage_version",
     "text_columns",
+    "view_widths",
     "write_assets",
     "write_json",
     "write_report",

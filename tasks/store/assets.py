@@ -7,6 +7,7 @@ Uncompressed, because images are; in row groups, so that one item is read withou
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -72,12 +73,15 @@ def iterate_assets(shard: Path) -> Iterator[tuple[str, bytes]]:
 
 
 class AssetReader:
-    """Random access to assets by (shard, row): keeps each open shard's row-group offsets and the last `groups` read."""
+    """Random access to assets by (shard, row): keeps each open shard's row-group offsets and the last `groups` read.
+
+    Each asset is hashed again as it is handed out: bytes that are not those of its sha256 are a Mistake, never data.
+    """
 
     def __init__(self, drops: Path, *, groups: int = 1) -> None:
         self._drops, self._keep = drops, groups
         self._files: dict[str, tuple[pq.ParquetFile, list[int]]] = {}
-        self._groups: dict[tuple[str, int], list[bytes]] = {}  # the one used last stands last
+        self._groups: dict[tuple[str, int], list[tuple[str, bytes]]] = {}  # the one used last stands last
 
     def __call__(self, shard: str, row: int) -> bytes:
         file, ends = self._open(shard)
@@ -87,11 +91,15 @@ class AssetReader:
         contents = self._groups.pop((shard, group), None)
         if contents is None:
             with sentences(self._drops / shard, ABSENT):
-                contents = file.read_row_group(group, columns=["data"])["data"].to_pylist()
+                table = file.read_row_group(group)
+                contents = list(zip(table["asset"].to_pylist(), table["data"].to_pylist(), strict=True))
             while len(self._groups) >= self._keep:
                 del self._groups[next(iter(self._groups))]
         self._groups[shard, group] = contents
-        return contents[row - (ends[group - 1] if group else 0)]
+        asset, content = contents[row - (ends[group - 1] if group else 0)]
+        if hashlib.sha256(content).hexdigest() != asset:
+            raise Mistake(f"Asset shard '{self._drops / shard}' has wrong bytes in row {row}. Run: assay verify")
+        return content
 
     def _open(self, shard: str) -> tuple[pq.ParquetFile, list[int]]:
         if shard not in self._files:

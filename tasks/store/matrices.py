@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from .files import read_arrow, write_arrow
+from .files import read_arrow, sentences, write_arrow
 
 FloatArray = NDArray[np.float32]
 
@@ -39,6 +40,13 @@ def read_vectors(path: Path) -> tuple[list[str], dict[str, FloatArray]]:
     whole = pa.concat_tables([read_arrow(file) for file in files])
     items = [str(value) for value in whole["item"].to_pylist()]
     return items, {name: matrix(whole[name]) for name in whole.column_names if name != "item"}
+
+
+def view_widths(path: Path) -> tuple[int, dict[str, int]]:
+    """How many items a file of vectors has, and view -> D; nothing but its footer is read."""
+    with sentences(path), pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        return file.metadata.num_rows, {name: schema.field(name).type.list_size for name in schema.names[1:]}
 
 
 def matrix(column: pa.ChunkedArray) -> FloatArray:

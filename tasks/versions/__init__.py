@@ -11,7 +11,7 @@ from .code import write_code_versions
 from .create import init
 from .data import RemoteDown
 from .history import Diff, Revision, diff, ensure_shards, log, read_dataset, verify
-from .publishing import Published, publish
+from .publishing import Published, publish, require_published
 from .sharing import commit_run, share_drop, take_answers, unshared_drops
 from .update import prepare_run, update
 from .workspace import lock, open_workspace, repair, reproduce, require_clean, write_note
@@ -34,6 +34,7 @@ __all__ = [
     "repair",
     "reproduce",
     "require_clean",
+    "require_published",
     "share_drop",
     "take_answers",
     "unshared_drops",

@@ -4,7 +4,8 @@ Reads tasks/*.py (as text, nothing is imported). Writes code.yaml: one fingerpri
 stage reaches through its imports and the versions of the libraries these import. dvc.yaml names it as a parameter of
 each stage, so that an upgrade of Assay or of a library reruns exactly what it changes, in any workspace.
 
-Covered: every `import` in the source, also inside functions; of labels and modalities the plugin that `task:` names.
+Covered: every `import` in the source, also inside functions, and import_module("pyod..."); a page's template; of labels
+and modalities the plugin that `task:` names.
 Not covered: what a library imports in its turn; the Python version; the build of a library ("+cpu" or "+cu126").
 """
 
@@ -66,7 +67,7 @@ def reached(stage: str, plugins: dict[str, str], package: Path = PACKAGE) -> tup
         path = _file(package, name)
         if path is None or path in files:
             continue
-        files.add(path)
+        files |= {path, *path.parent.glob(f"{path.stem}*.j2")}  # a page's template is named after its module
         waiting.append(name.rpartition(".")[0])  # Python runs the package of a module first
         if name in plugins:
             waiting += _modules(package, f"{name}.{plugins[name]}")
@@ -109,6 +110,8 @@ def _imports(path: Path, package: Path) -> tuple[list[str], set[str]]:
         elif isinstance(node, ast.ImportFrom):
             base = [package.name, *here[: len(here) - node.level], *(node.module.split(".") if node.module else ())]
             targets = [".".join(base), *(".".join([*base, alias.name]) for alias in node.names)]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            targets = [text for text in [_start(node.args[0])] if text]  # f"pyod.models.{name}"
         else:
             continue
         for target in targets:
@@ -118,6 +121,12 @@ def _imports(path: Path, package: Path) -> tuple[list[str], set[str]]:
             elif first and first not in sys.stdlib_module_names:
                 outside.add(first)
     return inside, outside
+
+
+def _start(node: ast.expr) -> str:
+    """The text that an expression surely begins with: "pyod.models." of f"pyod.models.{name}"."""
+    first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else node
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
 
 
 @cache

@@ -8,6 +8,7 @@ lives in the workspace, so that it goes where the workspace goes.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import signal
@@ -26,17 +27,10 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError, StageCommitError
 
-from .. import durable
+from .. import durable, telemetry
 from ..model import Mistake, StageFailed
 
 _one_at_a_time = threading.RLock()
-TELEMETRY_OFF = {
-    "DVC_NO_ANALYTICS": "1",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "GX_ANALYTICS_ENABLED": "false",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-}
 
 
 class RemoteDown(Exception):
@@ -103,7 +97,7 @@ def reproduce(workspace: Path, stage: str, on_line: Callable[[str], None]) -> bo
     """
     error_file = workspace / ".assay" / "logs" / f"{stage}.error"
     error_file.unlink(missing_ok=True)
-    environment = TELEMETRY_OFF | {
+    environment = telemetry.OFF | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "ASSAY_PARENT": str(os.getpid()),
     }
@@ -116,8 +110,8 @@ def reproduce(workspace: Path, stage: str, on_line: Callable[[str], None]) -> bo
             raise
         except DvcException as error:
             if error_file.exists():
-                sentence = error_file.read_text(encoding="utf-8")
-                raise StageFailed(sentence, transient="changed while it ran" in sentence) from None
+                said_last = json.loads(error_file.read_text(encoding="utf-8"))
+                raise StageFailed(said_last["message"], transient=said_last["transient"]) from None
             root = _root(error)
             if isinstance(root, FileNotFoundError) and root.filename:
                 absent = Path(os.path.relpath(root.filename, workspace))

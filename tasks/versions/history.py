@@ -182,13 +182,14 @@ def _file_problems(
         return [f"'{name}' is in the revision's manifest but in none of its DVC outs."]
 
     def digest(place: str) -> str | None:
-        if (place, oid) not in hashes:
+        key = place, name if place == "data" else oid  # one object may be several files of the workspace
+        if key not in hashes:
             path = {"cache": objects.cached(oid), "data": workspace / name}.get(place)
             if path is None:
-                hashes[place, oid] = objects.remote_hash(oid, "sha256")
+                hashes[key] = objects.remote_hash(oid, "sha256")
             else:
-                hashes[place, oid] = tables.sha256_file(path) if path.exists() else None
-        return hashes[place, oid]
+                hashes[key] = tables.sha256_file(path) if path.exists() else None
+        return hashes[key]
 
     problems = []
     if in_data and digest("data") not in (None, sha256):

@@ -67,6 +67,16 @@ def publish(workspace: Path, *, bump: str | None = None) -> Published:
             return _pending(workspace, bump, down)
 
 
+def require_published(workspace: Path) -> str:
+    """The newest revision, whose table data/revise is; Mistake where the table has moved on, or there is none."""
+    parent, before, built = _built(workspace)
+    if before is None:
+        raise Mistake("There is no revision yet. Run: assay revise")
+    if built["files"] != before["files"]:
+        raise Mistake(f"The table in data/revise is not that of '{parent}' any more. Publish it first: assay revise")
+    return str(parent)
+
+
 def _publish(workspace: Path, branch: str, remote: str | None, upstream: str | None, bump: str | None) -> Published:
     parent, before, built = _built(workspace)
     if not built["counts"]["items"]:

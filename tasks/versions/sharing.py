@@ -35,9 +35,9 @@ def unshared_drops(workspace: Path) -> list[str]:
     """Packed drops that no commit holds yet, in order of arrival: what a killed receive has left to share."""
     drops = workspace / "data" / "drops"
     committed = set(git.lines(workspace, "ls-tree", "-z", "--name-only", "HEAD", "data/drops/"))
-    clean = {path for _, path in git.changed(workspace, untracked=True)}
+    changed = {path for _, path in git.changed(workspace, untracked=True)}
     names = sorted(receipt.parent.name for receipt in drops.glob("*/receipt.json") if receipt.parent.name[0] != ".")
-    return [n for n in names if (p := f"data/drops/{n}.dvc") not in committed or p in clean]
+    return [n for n in names if (p := f"data/drops/{n}.dvc") not in committed or p in changed]
 
 
 def take_answers(workspace: Path) -> int:

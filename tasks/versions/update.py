@@ -6,7 +6,6 @@ can make again (dvc.lock, code.yaml, revision.json) gives way, answers merge lin
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from ..model import RevisionConflict
@@ -19,18 +18,23 @@ from .sharing import commit_answers, own_changes, restore, share_drop, unshared_
 from .workspace import ready, require_clean
 
 
-def prepare_run(workspace: Path) -> None:
+def prepare_run(workspace: Path) -> str | None:
     """What comes before the first stage: repaired, clean, up to date, no drop left unshared, code.yaml right.
 
-    A git remote that does not answer is no reason to stop: the work is done here and published later.
+    A git remote that does not answer is no reason to stop: the work is done here and published later. Returns the
+    sentence about it, None where all is well.
     """
+    unreachable = None
     with ready(workspace) as workspace:
         require_clean(workspace)
-        with suppress(RemoteDown):
+        try:
             update(workspace)
+        except RemoteDown as down:
+            unreachable = f"The git remote does not answer ({down}); going on with what is here."
         for drop in unshared_drops(workspace):
             share_drop(workspace, drop)
         write_code_versions(workspace)
+    return unreachable
 
 
 def update(workspace: Path) -> int:
