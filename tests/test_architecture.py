@@ -130,6 +130,14 @@ def test_one_name_in_five_places() -> None:
         assert module.Params.__pydantic_config__ == {"extra": "forbid"}
 
 
+def test_the_lock_names_every_dependency_by_hash_and_no_address() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in lock
+    pinned = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==[^ ]+.*\\\n    --hash=sha256:", lock, re.MULTILINE)
+    assert {"prefect", "dvc", "torch", "cleanlab", "pyod", "uv", "hatchling"} <= set(pinned)
+    assert len(pinned) == len(re.findall(r"^[A-Za-z0-9]", lock, re.MULTILINE))
+
+
 TRAPS = [
     r"\byaml\.load\(",
     r"\bpickle\b.*\bload",

@@ -133,7 +133,10 @@ def test_the_chain_by_its_commands(tmp_path: Path, toy_digits: Digits, prefect_h
     assert "Nothing new" in do("receive", tmp_path / "toy")
     assert "The queue holds" in do("run")
     assert "doubtful items" in do("export", "jsonl", "queue.jsonl")
-    assert do("run", "--quiet") == ""
+    assert do("run", "--quiet", "--log-file", "logs/run.log") == ""
+    kept = (ws / "logs" / "run.log").read_text()
+    assert "ingest: nothing new" in kept
+    assert "triage: nothing new" in kept
     import json
 
     queue = [json.loads(line) for line in (ws / "queue.jsonl").read_text().splitlines()]
