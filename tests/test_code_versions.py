@@ -76,6 +76,21 @@ def test_computing_versions_imports_no_heavy_library() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_a_stage_reaches_only_the_parts_of_a_modality_that_it_names() -> None:
+    plugins = {"labels": "single", "modalities": "image"}
+    found = {stage: code.reached(stage, plugins) for stage in ("ingest", "embed", "augment")}
+    parts = {
+        stage: sorted(path.stem for path in files if path.parent.name == "image") for stage, (files, _) in found.items()
+    }
+    assert parts == {
+        "ingest": ["__init__", "decode"],
+        "embed": ["__init__", "decode", "embed", "patches"],
+        "augment": ["__init__", "augment", "decode"],
+    }
+    assert "torch" not in found["ingest"][1]
+    assert {"torch", "torchvision"} <= found["embed"][1]
+
+
 def test_a_library_named_only_in_a_call_and_a_page_s_template_are_inputs_too() -> None:
     plugins = {"labels": "single", "modalities": "image"}
     assert "pyod" in code.reached("detect", plugins)[1]

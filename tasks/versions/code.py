@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.metadata
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -61,8 +62,13 @@ def reached(stage: str, plugins: dict[str, str], package: Path = PACKAGE) -> tup
     """
     files: set[Path] = set()
     libraries: set[str] = set()
+    lazy: set[str] = set()  # chosen plugins that load their parts on first use
     waiting = [stage]
-    while waiting:
+    while waiting or lazy:
+        if not waiting:  # what the stage's own code says is known: now the parts that it names
+            waiting = [part for plugin in lazy for part in _parts(package, plugin, _words(files, package, lazy))]
+            lazy.clear()
+            continue
         name = waiting.pop()
         path = _file(package, name)
         if path is None or path in files:
@@ -70,7 +76,12 @@ def reached(stage: str, plugins: dict[str, str], package: Path = PACKAGE) -> tup
         files |= {path, *path.parent.glob(f"{path.stem}*.j2")}  # a page's template is named after its module
         waiting.append(name.rpartition(".")[0])  # Python runs the package of a module first
         if name in plugins:
-            waiting += _modules(package, f"{name}.{plugins[name]}")
+            plugin = f"{name}.{plugins[name]}"
+            if _homes(package, plugin):
+                lazy.add(plugin)
+                waiting.append(plugin)
+            else:
+                waiting += _modules(package, plugin)
         elif name == "formats":
             waiting += _modules(package, name)
         inside, outside = _imports(path, package)
@@ -95,6 +106,38 @@ def _modules(package: Path, name: str) -> list[str]:
     inside = sorted(folder.rglob("*.py")) if folder.is_dir() else []
     names = [".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__") for path in inside]
     return [name, *names]
+
+
+def _homes(package: Path, name: str) -> dict[str, str]:
+    """Name -> submodule of a package that imports these on first use (its `_HOMES`); {} of any other module."""
+    path = _file(package, name)
+    for node in ast.parse(path.read_bytes()).body if path is not None else []:
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "_HOMES" for target in node.targets):
+            return dict(ast.literal_eval(node.value))
+    return {}
+
+
+def _words(files: set[Path], package: Path, plugins: set[str]) -> set[str]:
+    """Every attribute and text, docstrings aside, of the files that import a lazy plugin's registry."""
+    registries = {plugin.partition(".")[0] for plugin in plugins}
+    words: set[str] = set()
+    for path in files:
+        if path.suffix != ".py" or path.relative_to(package).parts[0] in registries:
+            continue
+        if registries & {name.partition(".")[0] for name in _imports(path, package)[0]}:
+            tree = ast.parse(path.read_bytes())
+            prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Attribute):
+                    words.add(node.attr)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+                    words |= set(re.findall(r"\w+", node.value))
+    return words
+
+
+def _parts(package: Path, plugin: str, words: set[str]) -> list[str]:
+    """The submodules of a lazy plugin that are named: `ingest` says `facts`, and so reaches `decode` alone."""
+    return [f"{plugin}.{home}" for name, home in _homes(package, plugin).items() if name in words]
 
 
 def _imports(path: Path, package: Path) -> tuple[list[str], set[str]]:
