@@ -23,7 +23,7 @@ from . import charts
 
 FINDS = 40  # thumbnails on the page
 CLASSES = 20  # rows and columns of the confusion table; the rest are said to be left out
-ROWS = 50  # quarantined rows shown; the rest are counted
+ROWS = 50  # quarantined rows and held subjects shown; the rest are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ def collect(workspace: Path, story: Story) -> dict[str, Any]:
     quarantine = _table(data / "ingest" / "quarantine", QUARANTINE)
     gate = _table(data / "validate" / "gate.parquet", GATE)
     audit = reports.get("audit")
+    held = [row for row in gate.to_dict("records") if row["status"] == "held"]
     return {
         "name": workspace.resolve().name,
         "revisions": versions.log(workspace),
@@ -68,7 +69,8 @@ def collect(workspace: Path, story: Story) -> dict[str, Any]:
         "quarantine": quarantine.to_dict("records")[:ROWS],
         "quarantined": len(quarantine),
         "codes": sorted(Counter(quarantine["code"]).items()) if len(quarantine) else [],
-        "held": [row for row in gate.to_dict("records") if row["status"] == "held"],
+        "held": held[:ROWS],
+        "held_more": max(0, len(held) - ROWS),
         "seconds": [(stage, reports[stage].seconds) for stage in STAGES if stage in reports],
         "story": story,
         "rows_shown": ROWS,
