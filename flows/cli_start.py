@@ -1,4 +1,4 @@
-"""The commands that make a workspace: init, demo."""
+"""The commands that make a workspace, and look after it: init, demo, doctor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 from tasks.model import Mistake
 
 from . import environment
-from .terminal import console, print_next
+from .terminal import HERE, Workspace, console, open_workspace, print_next
 
 app = typer.Typer()
 
@@ -62,6 +62,29 @@ def demo(
     from .demo import tell  # Prefect makes its home at import: the workspace must be there
 
     tell(folder, console, seeds=seeds)
+
+
+@app.command()
+def doctor(
+    repair: Annotated[bool, typer.Option("--repair", help="Remove what killed processes have left.")] = False,
+    workspace: Workspace = HERE,
+) -> None:
+    """Check versions, locks, telemetry, passwords, cache, disk and clock; with --repair mend what is safe.
+
+    Example: assay doctor --repair
+    """
+    root = open_workspace(workspace)
+    from . import doctor as checks
+
+    for done in checks.repair(root) if repair else ():
+        console.print(Text(f"  {done}", "green"))
+    lines = checks.examine(root)
+    marks = {"well": ("✓", "green"), "note": ("!", "yellow"), "ill": ("✗", "red")}
+    for line in lines:
+        mark, colour = marks[line.state]
+        console.print(Text(f"  {mark} ", colour) + Text(f"{line.check:<11}", "bold") + Text(line.says))
+    if ill := [line.says for line in lines if line.state == "ill"]:
+        raise Mistake(" ".join(ill))
 
 
 def make_room(folder: Path) -> None:

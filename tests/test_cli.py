@@ -41,7 +41,7 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-COMMANDS = "init receive run accept reject export answer revise augment get log diff verify demo".split()
+COMMANDS = "init receive run accept reject export answer revise augment get log diff verify demo doctor".split()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

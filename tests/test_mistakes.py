@@ -20,7 +20,7 @@ ARGUMENTS = {
     "get": ["v1.0.0", "out"],
     "diff": ["v1.0.0", "v1.0.1"],
 }
-IN_A_WORKSPACE = [name for name in COMMANDS if name not in ("init", "demo")]
+IN_A_WORKSPACE = [name for name in COMMANDS if name not in ("init", "demo", "doctor")]
 
 
 @pytest.fixture(scope="module")
