@@ -5,7 +5,7 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_
 PYTEST := $(THREADS) $(BIN)/python -P -m pytest
 DEMO ?= demo-workspace
 
-.PHONY: demo test test-long check format lock setup clean
+.PHONY: demo test test-long check bench format lock setup clean
 
 demo: setup  ## a complete story on real digits, no servers; about three minutes
 	$(BIN)/assay demo $(DEMO)
@@ -21,6 +21,10 @@ check: setup  ## what CI runs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
+
+bench: setup  ## what docs/ claims, measured again; minutes, and a quiet machine
+	mkdir -p benchmarks/results
+	$(THREADS) $(BIN)/python benchmarks/receive.py benchmarks/results/receive.json
 
 format: setup
 	$(BIN)/ruff check --fix .
