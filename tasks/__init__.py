@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import ModuleType
@@ -66,20 +68,28 @@ def run(stage: str, workspace: Path) -> Report:
 def check_params(workspace: Path) -> None:
     """Every section of params.yaml against its stage, before a run begins; Mistake names the key and what is allowed.
 
-    Importing all stages takes seconds, so a content that was found right is remembered.
+    Importing all stages takes seconds and a gigabyte: in a process of its own, and a content found right is remembered.
     """
     path = workspace / "params.yaml"
     checked = workspace / ".assay" / "cache" / "params.checked"
     digest = hashlib.sha256(path.read_bytes() + (workspace / "code.yaml").read_bytes()).hexdigest()
     if checked.exists() and checked.read_text(encoding="utf-8") == digest:
         return
+    command = [sys.executable, "-P", "-m", "tasks", "params"]
+    done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Mistake(done.stderr.strip().rpartition("error: ")[2] or f"File '{path}' cannot be checked.")
+    durable.write_text(checked, digest)
+
+
+def compare_params(path: Path) -> None:
+    """The work of `check_params`, in its process."""
     params.sections(path, {stage: stage_module(stage).Params for stage in STAGES})
     for name in {"task", *STAGES} - params.read(path).keys():  # all have defaults, but DVC has each as an input
         raise Mistake(f"File '{path}' lacks section '{name}'. Add the line: {name}: {{}}")
     task = params.section(path, "task", Task)
     modalities.modality(task.modality)
     labels.kind(task.kind)
-    durable.write_text(checked, digest)
 
 
 def fingerprint(stage: str, workspace: Path) -> str:

@@ -1,4 +1,4 @@
-"""`python -P -m tasks STAGE`: one stage in the current workspace, as dvc.yaml calls it.
+"""`python -P -m tasks STAGE`: one stage in the current workspace, as dvc.yaml calls it; `params` checks params.yaml.
 
 Its lines go to standard output and, for whoever watches, to .assay/logs/<stage>.log; a failure ends in one sentence,
 in .assay/logs/<stage>.error too. It dies with the process that started it (ASSAY_PARENT), so that a killed run leaves
@@ -59,6 +59,8 @@ def main(arguments: list[str]) -> int:
         die_with(int(parent))
     from . import STAGES
 
+    if arguments == ["params"]:
+        return _params()
     if len(arguments) != 1 or arguments[0] not in STAGES:
         print(f"usage: python -P -m tasks STAGE    (stages: {', '.join(STAGES)})", file=sys.stderr)
         return 2
@@ -73,6 +75,18 @@ def main(arguments: list[str]) -> int:
             return _run(stage, error_file)
         finally:
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+def _params() -> int:
+    from . import compare_params
+    from .model import AssayError
+
+    try:
+        compare_params(Path.cwd() / "params.yaml")
+    except AssayError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 def _run(stage: str, error_file: Path) -> int:
