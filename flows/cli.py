@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 
 from tasks.model import AssayError, counted
 
-from . import cli_history, cli_start
+from . import cli_history, cli_serve, cli_start, events
 from .terminal import HERE, LogFile, Quiet, Reviewer, Workspace, console, open_workspace, print_next, print_waiting
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(cli_start.app)
+app.add_typer(cli_serve.app)
 app.add_typer(cli_history.app)
 
 
@@ -108,6 +109,7 @@ def _settle(action: str, subject: str, workspace: Path, reviewer: str) -> None:
     from .clock import now
 
     journal.settle(root, subject, action, reviewer=reviewer, at=now())
+    events.tell("answers.arrived", root, answers=1)
     console.print(Text(f"Noted: {action} {subject}."))
     print_next(workspace, "run")
 
@@ -167,6 +169,8 @@ def answer(
     from .clock import now
 
     outcome = journal.answer_file(root, file, reviewer=reviewer, at=now())
+    if outcome.accepted:
+        events.tell("answers.arrived", root, answers=outcome.accepted)
     console.print(
         f"Taken: {outcome.accepted:,} new, {outcome.already:,} already there, {len(outcome.refused):,} refused, "
         f"{outcome.unanswered:,} left empty."

@@ -6,14 +6,17 @@ does not block the rest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prefect import flow, get_run_logger
+from prefect.runtime import deployment
 
-from tasks import check_params, receive, steps, versions
+from tasks import arrivals, attempts, check_params, params, policy, steps, versions
 from tasks.model import DropRejected, Report
 
+from . import events
 from .artifacts import publish_summary
 from .clock import now
 
@@ -35,11 +38,12 @@ class Curated:
 @flow(name="curate", flow_run_name="curate", persist_result=False)
 def curate(workspace: Path, landings: tuple[Path, ...] | None = None) -> Curated:
     """Receive `landings` (default: every complete drop in data/incoming), then run what follows from them."""
-    with versions.lock(workspace):
+    workspace = workspace.resolve()
+    with versions.lock(workspace, wait=on_a_worker()), attempts.noted(workspace, "curate"):
         if unreachable := versions.prepare_run(workspace):
             get_run_logger().warning(unreachable)
         check_params(workspace)
-        received, rejected = _receive(workspace, receive.waiting(workspace) if landings is None else landings)
+        received, rejected = _receive(workspace, _complete(workspace) if landings is None else landings)
         answers = steps.take_answers(workspace)
         manifest = steps.ingest(workspace, after=[*received, answers])
         gate = steps.validate(workspace, after=manifest)
@@ -53,15 +57,31 @@ def curate(workspace: Path, landings: tuple[Path, ...] | None = None) -> Curated
     reports = (manifest, gate, vectors, graph, noise, odd, queue)
     curated = Curated(reports, drops, rejected, tuple(gate.notes))
     publish_summary("curate", workspace, (*received, *reports), held=(*rejected, *gate.notes))
+    events.tell("queue.ready", workspace, items=queue.counts.get("queued", 0), drops=", ".join(drops))
     return curated
 
 
-def _receive(workspace: Path, landings: tuple[Path, ...] | list[Path]) -> tuple[list[Report], tuple[str, ...]]:
-    """Each landing folder as a received drop; one that cannot be read does not stop the others."""
-    received, rejected = [], []
+def on_a_worker() -> bool:
+    """Whether this run came through a deployment: it waits for a busy workspace, a person gets a sentence."""
+    return deployment.id is not None
+
+
+def _complete(workspace: Path) -> list[Path]:
+    settle = params.section(workspace / "params.yaml", "watch", policy.Watch).settle
+    return arrivals.folders(workspace, arrivals.look(workspace, now=now(), settle=settle))
+
+
+def _receive(workspace: Path, landings: Sequence[Path]) -> tuple[list[Report], tuple[str, ...]]:
+    """Each landing folder as a received drop; one that cannot be read is held, and does not stop the others."""
+    received: list[Report] = []
+    rejected: list[str] = []
     for landing in landings:
         try:
             received.append(steps.receive_drop(workspace, landing, now()))
         except DropRejected as error:
-            rejected.append(str(error))
-    return received, tuple(rejected)
+            if landing.parent == workspace / "data" / "incoming":
+                arrivals.hold(workspace, landing, error, now=now())
+            else:
+                rejected.append(str(error))
+    held = [arrival.why for arrival in arrivals.seen(workspace) if arrival.state == "held"]
+    return received, (*rejected, *held)

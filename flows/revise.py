@@ -11,10 +11,13 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
-from tasks import check_params, steps, versions
+from tasks import attempts, check_params, steps, versions
 from tasks.model import Report
 
+from . import events
 from .artifacts import publish_summary
+from .clock import now
+from .curate import on_a_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class Revised:
 @flow(name="revise", flow_run_name="revise", persist_result=False)
 def revise(workspace: Path) -> Revised:
     """Apply whatever verdicts there are, and publish."""
-    with versions.lock(workspace):
+    workspace = workspace.resolve()
+    with versions.lock(workspace, wait=on_a_worker()), attempts.noted(workspace, "revise"):
         if unreachable := versions.prepare_run(workspace):
             get_run_logger().warning(unreachable)
         check_params(workspace)
@@ -44,4 +48,8 @@ def revise(workspace: Path) -> Revised:
         published = steps.publish(workspace, after=[table, queue])
     reports = (answers, manifest, gate, table, vectors, graph, noise, odd, queue)
     publish_summary("revise", workspace, reports, held=gate.notes, revision=published)
+    if published.pending:
+        attempts.pend(workspace, "revise", published.note, now=now())
+    elif published.new:
+        events.tell("revision.published", workspace, tag=published.tag)
     return Revised(reports, published)

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import durable, labels, modalities, params, store
+from . import durable, labels, modalities, params, policy, store
 from .model import Mistake, Report, StageFailed, Task
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def check_params(workspace: Path) -> None:
 
 def compare_params(path: Path) -> None:
     """The work of `check_params`, in its process."""
-    params.sections(path, {stage: stage_module(stage).Params for stage in STAGES})
+    params.sections(path, {stage: stage_module(stage).Params for stage in STAGES} | policy.SECTIONS)
     for name in {"task", *STAGES} - params.read(path).keys():  # all have defaults, but DVC has each as an input
         raise Mistake(f"File '{path}' lacks section '{name}'. Add the line: {name}: {{}}")
     task = params.section(path, "task", Task)

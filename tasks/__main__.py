@@ -1,5 +1,7 @@
 """`python -P -m tasks STAGE`: one stage in the current workspace, as dvc.yaml calls it; `params` checks params.yaml.
 
+With `--shard 0/2` only the pieces of one share are made (shards.py).
+
 Its lines go to standard output and, for whoever watches, to .assay/logs/<stage>.log; a failure ends in one sentence,
 in .assay/logs/<stage>.error too. It dies with the process that started it (ASSAY_PARENT), so that a killed run leaves
 nobody writing.
@@ -9,12 +11,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
 import traceback
 from pathlib import Path
 from typing import TextIO
+
+SHARD = re.compile(r"--shard (\d+)/([1-9]\d*)")
 
 
 class Tee:
@@ -61,8 +66,9 @@ def main(arguments: list[str]) -> int:
 
     if arguments == ["params"]:
         return _params()
-    if len(arguments) != 1 or arguments[0] not in STAGES:
-        print(f"usage: python -P -m tasks STAGE    (stages: {', '.join(STAGES)})", file=sys.stderr)
+    shard = SHARD.fullmatch(" ".join(arguments[1:]))
+    if not arguments or arguments[0] not in STAGES or (arguments[1:] and not shard):
+        print(f"usage: python -P -m tasks STAGE [--shard 0/2]    (stages: {', '.join(STAGES)})", file=sys.stderr)
         return 2
     stage = arguments[0]
     logs = Path(".assay/logs")
@@ -72,7 +78,7 @@ def main(arguments: list[str]) -> int:
     with open(logs / f"{stage}.log", "w", encoding="utf-8") as log:
         sys.stdout, sys.stderr = Tee(sys.__stdout__, log), Tee(sys.__stderr__, log)  # type: ignore[arg-type]
         try:
-            return _run(stage, error_file)
+            return _run(stage, error_file, (int(shard[1]), int(shard[2])) if shard else None)
         finally:
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
@@ -89,11 +95,14 @@ def _params() -> int:
     return 0
 
 
-def _run(stage: str, error_file: Path) -> int:
-    from . import run
+def _run(stage: str, error_file: Path, shard: tuple[int, int] | None) -> int:
+    from . import run, shards, stage_module
     from .model import AssayError, StageFailed, counted
 
     try:
+        if shard is not None:
+            shards.run(stage, stage_module(stage), Path.cwd(), *shard)
+            return 0
         report = run(stage, Path.cwd())
     except AssayError as error:
         transient = isinstance(error, StageFailed) and error.transient

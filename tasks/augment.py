@@ -5,6 +5,7 @@ Each item of the chosen splits is varied `variants` times by the operations of i
 Reads   data/revise/dataset.parquet, data/drops/<drop>/assets-NNNN.parquet, code.yaml
 Writes  data/augment/<drop>-assets-NNNN.parquet (model.AUGMENTED), one for each asset shard with items; nothing upstream
         reads it
+        data/augment/_skipped.parquet           items without all their variants, and why
 Source  one row: {"item": "3fa1..", "variant": 0, "y": '"7"', "split": "train", "seed": 1209.., "data": b"\\x89PNG.."}
 
 A variant is a pure function of the item's bytes, its id, the variant's number and the params: the same bytes whatever
@@ -19,8 +20,9 @@ import importlib.util
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -31,9 +33,12 @@ import torch
 import torchvision
 
 from . import durable, store
+from .memory import Halving
 from .modalities import Unreadable, modality
-from .model import AUGMENTED, DATASET, Mistake, Report, Task
+from .model import AUGMENTED, DATASET, SKIPPED, Mistake, Report, Task
+from .shards import share
 
+SKIPPED_FILE = "data/augment/_skipped.parquet"
 PIXELS = 2**20  # in one call: 100 MB of float64 positions and values
 
 
@@ -121,9 +126,17 @@ def key_of(rows: pd.DataFrame, params: Params, version: str) -> str:
 
 
 def augmented(
-    rows: pd.DataFrame, read: store.AssetReader, params: Params, device: str, pool: ThreadPoolExecutor
+    rows: pd.DataFrame,
+    read: store.AssetReader,
+    params: Params,
+    device: str,
+    pool: ThreadPoolExecutor,
+    skipped: dict[str, str],
 ) -> Iterator[dict[str, Any]]:
-    """The augmented rows of one shard, in the order of `rows`, then of the variants; one batch in memory."""
+    """The augmented rows of one shard, in the order of `rows`, then of the variants; one batch in memory.
+
+    `skipped` is filled: item -> why it has fewer variants.
+    """
     from_bytes, module = modality(params.task.modality).load, augmenter(params.task.modality)
     strengths = module.Strengths(**{name: getattr(params, name) for name in module.Strengths.__dataclass_fields__})
     plans = [
@@ -131,6 +144,11 @@ def augmented(
         for item, y, split in zip(rows["item"], rows["y"], rows["split"], strict=True)
         for number in range(params.variants)
     ]
+
+    def on(place: str) -> Callable[[Sequence[tuple[Any, int]]], list[Any]]:
+        return lambda some: module.augment_batch([x for x, _ in some], strengths, [s for _, s in some], device=place)
+
+    fits: Halving[tuple[Any, int], list[Any]] = Halving(on(device), on("cpu"))
     step = max(1, params.batch // params.variants)
     for start in range(0, len(rows), step):
         part = rows.iloc[start : start + step]
@@ -145,11 +163,13 @@ def augmented(
         sources = [image for image in images for _ in range(params.variants)]
         made: list[Any] = [None] * len(batch)
         for group in groups_of_one_size([source.shape for source in sources]):
-            results = module.augment_batch(
-                [sources[n] for n in group], strengths, [batch[n].seed for n in group], device=device
-            )
-            for n, result in zip(group, results, strict=True):
-                made[n] = result
+            for places, results in fits([(sources[n], batch[n].seed) for n in group]):
+                for n, result in zip(places, results or [None] * len(places), strict=True):
+                    made[group[n]] = result
+                    if result is None:
+                        skipped[batch[group[n]].item] = "A variant needs more memory than this machine has."
+        there = [n for n, image in enumerate(made) if image is not None]
+        batch, made = [batch[n] for n in there], [made[n] for n in there]
         files = pool.map(module.encode, made, [params.format] * len(made))
         for plan, data in zip(batch, files, strict=True):
             yield {
@@ -177,42 +197,109 @@ def groups_of_one_size(shapes: Sequence[tuple[int, ...]]) -> list[list[int]]:
 
 def run(data: Path, params: Params) -> Report:
     """Vary the items of the revision's chosen splits into data/augment/, shard by shard."""
-    rows = store.read_table(data / "revise" / "dataset.parquet", DATASET)
-    splits = ", ".join(sorted(set(rows["split"])))
-    rows = rows[rows["split"].isin(params.splits)].sort_values(["shard", "row", "item"], kind="stable")
-    device, version = device_named(params.device), store.stage_version(data.parent, "augment")
-    cache = data.parent / ".assay" / "cache" / "augment"
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(params.threads)
+    rows, splits = _rows(data, params)
+    device = device_named(params.device)
     shards = new = done = 0
-    try:
-        with durable.fresh_folder(data / "augment") as folder, ThreadPoolExecutor(params.threads) as pool:
-            read = store.AssetReader(data / "drops")
-            for shard, of_shard in rows.groupby("shard", sort=True):
-                piece = cache / key_of(of_shard, params, version)
-                if not piece.exists():
-                    piece.parent.mkdir(parents=True, exist_ok=True)
-                    with durable.fresh_folder(piece) as fresh:
-                        made = augmented(of_shard, read, params, device, pool)
-                        store.write_rows(fresh / "shard.parquet", AUGMENTED, made)
-                    new += len(of_shard)
-                place_piece(piece / "shard.parquet", folder / str(shard).replace("/", "-"))
-                shards, done = shards + 1, done + len(of_shard)
-                print(f"augment: {done:,} of {len(rows):,} items")
-    finally:
-        torch.set_num_threads(threads_before)
+    without: list[pd.DataFrame] = []
+    with durable.fresh_folder(data / "augment") as folder, _threads(params.threads) as pool:
+        read = store.AssetReader(data / "drops")
+        for shard_, of_shard in rows.groupby("shard", sort=True):
+            piece = _piece(data, of_shard, params)
+            new += _fill(piece, str(shard_), of_shard, read, params, device, pool)
+            place_piece(piece / "shard.parquet", folder / str(shard_).replace("/", "-"))
+            without.append(store.read_table(piece / "skipped.parquet", SKIPPED))
+            shards, done = shards + 1, done + len(of_shard)
+            print(f"augment: {done:,} of {len(rows):,} items")
+        skipped = pd.concat(without, ignore_index=True) if without else store.frame(SKIPPED)
+        store.write_table(folder / "_skipped.parquet", SKIPPED, skipped)
     notes: tuple[str, ...] = ()
+    if len(skipped):
+        notes = (f"Not all variants: {len(skipped):,} items, '{skipped['item'].iloc[0]}' first. See {SKIPPED_FILE}.",)
     if rows.empty:
         notes = (f"No item is in splits {', '.join(params.splits)}. Splits of the revision are: {splits or 'none'}.",)
     return Report(
         "augment",
-        counts={"items": len(rows), "variants": len(rows) * params.variants, "shards": shards, "new": new},
+        counts={
+            "items": len(rows),
+            "variants": len(rows) * params.variants,
+            "shards": shards,
+            "new": new,
+            "skipped": len(skipped),
+        },
         used={
             "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
             "resampler": f"torchvision {torchvision.__version__}, torch {torch.__version__}, float64",
         },
         notes=notes,
     )
+
+
+def shard(data: Path, params: Params, number: int, of: int) -> list[str]:
+    """Make the pieces of a share of the asset shards; their names."""
+    rows, _ = _rows(data, params)
+    groups = {str(name): of_shard for name, of_shard in rows.groupby("shard", sort=True)}
+    device, names = device_named(params.device), []
+    with _threads(params.threads) as pool:
+        read = store.AssetReader(data / "drops")
+        for name in share({name: len(of_shard) for name, of_shard in groups.items()}, number, of):
+            piece = _piece(data, groups[name], params)
+            _fill(piece, name, groups[name], read, params, device, pool)
+            names.append(piece.name)
+            print(f"augment: {name}, {len(groups[name]):,} items")
+    return names
+
+
+def _rows(data: Path, params: Params) -> tuple[pd.DataFrame, str]:
+    """The rows of the chosen splits in the order of the asset shards, and the names of the splits that there are."""
+    rows = store.read_table(data / "revise" / "dataset.parquet", DATASET)
+    splits = ", ".join(sorted(set(rows["split"])))
+    return rows[rows["split"].isin(params.splits)].sort_values(["shard", "row", "item"], kind="stable"), splits
+
+
+def _piece(data: Path, of_shard: pd.DataFrame, params: Params) -> Path:
+    key = key_of(of_shard, params, store.stage_version(data.parent, "augment"))
+    return data.parent / ".assay" / "cache" / "augment" / key
+
+
+def _fill(
+    piece: Path,
+    name: str,
+    of_shard: pd.DataFrame,
+    read: store.AssetReader,
+    params: Params,
+    device: str,
+    pool: ThreadPoolExecutor,
+) -> int:
+    """Fill `piece` if it is not there; returns the number of items that were varied now."""
+    if piece.exists():
+        return 0
+    piece.parent.mkdir(parents=True, exist_ok=True)
+    with durable.fresh_folder(piece) as fresh:
+        too_large: dict[str, str] = {}
+        made = augmented(of_shard, read, params, device, pool, too_large)
+        store.write_rows(fresh / "shard.parquet", AUGMENTED, made)
+        store.write_table(fresh / "skipped.parquet", SKIPPED, store.frame(SKIPPED, _faults(name, too_large)))
+    return len(of_shard)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool, and torch, with `count` threads; torch gets back what it had."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
+
+
+def _faults(shard: str, too_large: Mapping[str, str]) -> list[dict[str, str]]:
+    drop = shard.partition("/")[0]
+    return [
+        {"item": item, "drop": drop, "code": "E_MEMORY", "message": message}
+        for item, message in sorted(too_large.items())
+    ]
 
 
 def place_piece(piece: Path, target: Path) -> None:

@@ -30,8 +30,10 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from . import durable, store
+from .memory import Halving
 from .modalities import Unreadable, modality
 from .model import MANIFEST, SKIPPED, Mistake, Report, StageFailed, Task
+from .shards import share
 from .store import FloatArray
 
 BATCH_BYTES = 64 * 2**20  # decoded items in memory at once, at most (one item may be larger)
@@ -143,49 +145,44 @@ def embed_rows(
     widths = embedder.views(state)
     x = {name: np.zeros((len(rows), width), np.float32) for name, width in widths.items()}
     without: dict[int, str] = {}
+    fits: Halving[Any, dict[str, FloatArray]] = Halving(
+        lambda part: embedder.transform(part, state), lambda part: embedder.on_cpu().transform(part, state)
+    )
     for places, decoded, faulty in batches(rows, load, drops, batch=batch):
         without |= dict(faulty)
         if not places:
             continue
-        views = embedder.transform(decoded, state)
-        for name, width in widths.items():
-            if views[name].shape != (len(places), width):
-                raise StageFailed(
-                    f"Embedder '{embedder.name}' gave view '{name}' as {views[name].shape}; "
-                    f"{(len(places), width)} is what it promised."
-                )
-        unit, reasons = unit_views({name: views[name] for name in widths})
-        for name, x_ND in unit.items():
-            x[name][places] = x_ND
-        for place, reason in zip(places, reasons, strict=True):
-            if reason:
-                without[place] = f"The embedding {reason}."
+        for group, views in fits(decoded):
+            at = [places[n] for n in group]
+            if views is None:
+                without[at[0]] = "It needs more memory than this machine has."
+                continue
+            for name, width in widths.items():
+                if views[name].shape != (len(at), width):
+                    raise StageFailed(
+                        f"Embedder '{embedder.name}' gave view '{name}' as {views[name].shape}; "
+                        f"{(len(at), width)} is what it promised."
+                    )
+            unit, reasons = unit_views({name: views[name] for name in widths})
+            for name, x_ND in unit.items():
+                x[name][at] = x_ND
+            for place, reason in zip(at, reasons, strict=True):
+                if reason:
+                    without[place] = f"The embedding {reason}."
     return x, without
 
 
 def run(data: Path, params: Params) -> Report:
     """Give every item of the manifest a vector, computing only those of new drops."""
-    module = modality(params.task.modality)
-    if params.model not in module.EMBEDDERS:
-        allowed = ", ".join(module.EMBEDDERS)
-        raise Mistake(f"Unknown embed.model '{params.model}' in params.yaml. Models are: {allowed}.")
-    drops = {
-        file.stem: store.read_table(file, MANIFEST, columns=("item", "asset", "shard", "row"))
-        for file in sorted((data / "ingest" / "manifest").glob("*.parquet"))
-    }
+    drops = _drops(data)
     total, done, new = sum(map(len, drops.values())), 0, 0
     about: dict[str, Any] = {"name": params.model, "fingerprint": "", "views": {}, "fitted_on": 0}
     skipped: list[pd.DataFrame] = []
+    module = _module(params)
     with threadpool_limits(1), durable.fresh_folder(data / "embed") as folder:
         (folder / "vectors").mkdir()
         if total:
-            embedder = module.EMBEDDERS[params.model](
-                weights=None if params.weights is None else data.parent / params.weights,
-                device=params.device,
-                threads=params.threads,
-                batch=params.batch,
-                seed=params.seed,
-            )
+            embedder = _embedder(data, params, module)
             state, about["fitted_on"] = learnt(data, params, embedder, module, drops)
             about["fingerprint"], about["views"] = embedder.fingerprint(state), embedder.views(state)
             if state:
@@ -193,9 +190,7 @@ def run(data: Path, params: Params) -> Report:
             print(f"embed: {described(about)}")
             for drop, rows in drops.items():
                 piece = _piece(data, params, about["fingerprint"], rows)
-                if not piece.exists():
-                    piece.parent.mkdir(parents=True, exist_ok=True)
-                    new += _compute(piece, drop, rows, embedder, state, module, data, params)
+                new += _fill(piece, drop, rows, embedder, state, module, data, params)
                 shutil.copyfile(piece / "vectors.parquet", folder / "vectors" / f"{drop}.parquet")
                 skipped.append(store.read_table(piece / "skipped.parquet", SKIPPED))
                 done += len(rows)
@@ -215,6 +210,56 @@ def run(data: Path, params: Params) -> Report:
     )
 
 
+def shard(data: Path, params: Params, number: int, of: int) -> list[str]:
+    """Make the pieces of a share of the drops; their names, and that of what was learnt, which each share learns."""
+    drops = _drops(data)
+    if not drops:
+        return []
+    module, names = _module(params), []
+    with threadpool_limits(1):
+        embedder = _embedder(data, params, module)
+        state, fitted = learnt(data, params, embedder, module, drops)
+        if fitted:
+            names.append(_piece(data, params, "state", _fit_rows(drops, params)).name)
+        fingerprint = embedder.fingerprint(state)
+        for drop in share({drop: len(rows) for drop, rows in drops.items()}, number, of):
+            piece = _piece(data, params, fingerprint, drops[drop])
+            _fill(piece, drop, drops[drop], embedder, state, module, data, params)
+            names.append(piece.name)
+            print(f"embed: {drop}, {len(drops[drop]):,} items")
+    return names
+
+
+def _drops(data: Path) -> dict[str, pd.DataFrame]:
+    """The rows of each drop that is to be embedded, in order of arrival."""
+    return {
+        file.stem: store.read_table(file, MANIFEST, columns=("item", "asset", "shard", "row"))
+        for file in sorted((data / "ingest" / "manifest").glob("*.parquet"))
+    }
+
+
+def _module(params: Params) -> ModuleType:
+    module = modality(params.task.modality)
+    if params.model not in module.EMBEDDERS:
+        allowed = ", ".join(module.EMBEDDERS)
+        raise Mistake(f"Unknown embed.model '{params.model}' in params.yaml. Models are: {allowed}.")
+    return module
+
+
+def _embedder(data: Path, params: Params, module: ModuleType) -> Any:
+    return module.EMBEDDERS[params.model](
+        weights=None if params.weights is None else data.parent / params.weights,
+        device=params.device,
+        threads=params.threads,
+        batch=params.batch,
+        seed=params.seed,
+    )
+
+
+def _fit_rows(drops: Mapping[str, pd.DataFrame], params: Params) -> pd.DataFrame:
+    return fit_rows(drops, fit_min=params.fit_min, fit_items=params.fit_items)
+
+
 def described(about: Mapping[str, Any]) -> str:
     """One line for a report: which embedder ran, and what it learnt from."""
     fitted = f" fitted on {about['fitted_on']:,} items" if about["fitted_on"] else ""
@@ -227,7 +272,7 @@ def learnt(
     """What the embedder has learnt from the fit set, and from how many items: from the cache, or now."""
     if not embedder.learns:
         return {}, 0
-    rows = fit_rows(drops, fit_min=params.fit_min, fit_items=params.fit_items)
+    rows = _fit_rows(drops, params)
     cached = _piece(data, params, "state", rows)
     if not cached.exists():
         print(f"embed: learning from {len(rows):,} items")
@@ -261,7 +306,7 @@ def _piece(data: Path, params: Params, fingerprint: str, rows: pd.DataFrame) -> 
     return data.parent / ".assay" / "cache" / "embed" / digest.hexdigest()
 
 
-def _compute(
+def _fill(
     piece: Path,
     drop: str,
     rows: pd.DataFrame,
@@ -271,7 +316,10 @@ def _compute(
     data: Path,
     params: Params,
 ) -> int:
-    """Fill `piece`; returns the number of items that got a vector."""
+    """Fill `piece` if it is not there; returns the number of items that got a vector now."""
+    if piece.exists():
+        return 0
+    piece.parent.mkdir(parents=True, exist_ok=True)
     x, without = embed_rows(rows, embedder, state, module.load, data / "drops", batch=params.batch)
     kept = [place for place in range(len(rows)) if place not in without]
     items = list(rows["item"])

@@ -105,8 +105,19 @@ def remembered(workspace: Path, folder: Path, fingerprint: str) -> Receipt | Non
     return None
 
 
-def remember(workspace: Path, folder: Path, fingerprint: str, drop: str) -> None:
+def remember(workspace: Path, folder: Path, fingerprint: str, shape: str, drop: str) -> None:
     """Note which drop this landing folder, as it is now, became."""
     path = _cache(workspace, folder)
     durable.sweep(path.parent)
-    store.write_json(path, {"fingerprint": fingerprint, "drop": drop})
+    store.write_json(path, {"fingerprint": fingerprint, "shape": shape, "drop": drop})
+
+
+def shapes(workspace: Path) -> set[str]:
+    """The shapes (Landing.shape) of all landing folders that were received: a copy of one has one of them."""
+    found = set()
+    for path in (workspace / ".assay" / "cache" / "receive").glob("*.json"):
+        try:
+            found.add(str(json.loads(path.read_text(encoding="utf-8"))["shape"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found

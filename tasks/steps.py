@@ -1,9 +1,9 @@
 """Which tasks does Prefect see, and what is the policy of each: retries, timeout?
 
-The only Prefect file in tasks/. A stage's task is one `dvc repro` of that stage through versions/: DVC decides whether
-it runs, Python does the work, Prefect gives retries, logs and sight, and keeps no cache of its own. Stages never import
-this file. Pass the Report of what comes before as `after`, so that Prefect draws the edge. No tags: each costs two
-seconds a task run, in which Prefect 3.8 asks the server for a concurrency slot.
+The only Prefect file in tasks/, with pools.py for what runs elsewhere. A stage's task is one `dvc repro` of that stage
+through versions/: DVC decides whether it runs, Python does the work, Prefect gives retries, logs and sight, and keeps
+no cache of its own. Stages never import this file. Pass the Report of what comes before as `after`, so that Prefect
+draws the edge. No tags: each costs two seconds a task run, in which Prefect 3.8 asks the server for a concurrency slot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import task_run
 from prefect.tasks import Task
 
-from . import receive, store, versions
+from . import params, policy, pools, receive, store, versions
 from .model import Report, StageFailed, counted
 
 PUBLISH_RETRIES = 2  # of a remote that does not answer; then the revision is pending
@@ -47,7 +47,11 @@ def _stage(name: str, *, retries: int = 1, timeout_seconds: float = 6 * 3600) ->
     )
     def reproduce(workspace: Path, after: After = None) -> Report:
         logger = get_run_logger()
-        ran = versions.reproduce(workspace, name, on_line=_to(logger.info))
+        place = params.section(workspace / "params.yaml", "place", policy.Place)
+        if (pool := getattr(place, name)) == "here":
+            ran = versions.reproduce(workspace, name, on_line=_to(logger.info))
+        else:
+            ran = pools.run_on(pool, workspace, name, _to(logger.info), shards=place.shards)
         report = store.read_report(workspace / "data" / f"{name}.json")
         report = dataclasses.replace(report, status="ran" if ran else "cached")
         if not ran:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import tasks
+from tasks import policy
 from tasks.model import CODES
 
 ROOT = Path(__file__).parent.parent
@@ -91,7 +93,7 @@ def test_the_lower_layers_import_only_what_lies_below(layer: str) -> None:
 
 
 HOMES = {
-    "prefect": ("flows.", "tasks.steps"),
+    "prefect": ("flows.", "tasks.steps", "tasks.pools"),
     "pydantic": ("tasks.params",),
     "pyarrow": ("tasks.store",),
     "great_expectations": ("tasks.expectations",),
@@ -118,7 +120,8 @@ def test_one_name_in_five_places() -> None:
     assigned = {
         t.id for node in steps.body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)
     }
-    assert set(params) - {"task"} == STAGES
+    assert set(params) - {"task", *policy.SECTIONS} == STAGES
+    assert {field.name for field in dataclasses.fields(policy.Place)} - {"shards"} == STAGES
     assert set(dvc) == STAGES
     assert assigned >= STAGES
     for stage in STAGES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,13 +79,12 @@ def table(data: Path) -> pd.DataFrame:
 
 def forget_cache(data: Path) -> None:
     for path in (data.parent / ".assay" / "cache" / "augment").iterdir():
-        (path / "shard.parquet").unlink()
-        path.rmdir()
+        shutil.rmtree(path)
 
 
 def test_each_training_item_is_varied_as_often_as_asked_and_keeps_its_label(data: Path) -> None:
     report = augment.run(data, Params(variants=2))
-    assert report.counts == {"items": 13, "variants": 26, "shards": 2, "new": 13}
+    assert report.counts == {"items": 13, "variants": 26, "shards": 2, "new": 13, "skipped": 0}
     assert report.notes == ()
     rows = table(data)
     assert list(rows["item"][:4]) == ["a0", "a0", "a1", "a1"]
@@ -92,7 +92,7 @@ def test_each_training_item_is_varied_as_often_as_asked_and_keeps_its_label(data
     assert list(rows["y"][:4]) == ['"0"', '"0"', '"1"', '"1"']
     assert set(rows["split"]) == {"train"}
     assert len(set(rows["data"])) == 26
-    assert sorted(hashes(data)) == ["0001-a-assets-0000.parquet", "0002-b-assets-0000.parquet"]
+    assert sorted(hashes(data)) == ["0001-a-assets-0000.parquet", "0002-b-assets-0000.parquet", "_skipped.parquet"]
 
 
 def test_with_every_strength_zero_the_pixels_are_those_of_the_revision(data: Path) -> None:
@@ -148,10 +148,10 @@ def test_an_item_has_the_same_bytes_in_another_shard(tmp_path: Path, data: Path)
 def test_a_second_run_and_a_new_drop_compute_only_what_is_new(data: Path) -> None:
     augment.run(data, Params())
     before = hashes(data)
-    assert augment.run(data, Params()).counts == {"items": 13, "variants": 13, "shards": 2, "new": 0}
+    assert augment.run(data, Params()).counts == {"items": 13, "variants": 13, "shards": 2, "new": 0, "skipped": 0}
     assert hashes(data) == before
     a_revision(data, [*revision(data), *a_drop(data, "0003-c", 4, seed=2)])
-    assert augment.run(data, Params()).counts == {"items": 16, "variants": 16, "shards": 3, "new": 3}
+    assert augment.run(data, Params()).counts == {"items": 16, "variants": 16, "shards": 3, "new": 3, "skipped": 0}
     assert {name: hashes(data)[name] for name in before} == before
 
 
@@ -172,9 +172,9 @@ def test_another_seed_version_or_strength_computes_anew(data: Path) -> None:
 
 def test_splits_that_hold_nothing_are_a_note_that_names_those_there_are(data: Path) -> None:
     report = augment.run(data, Params(splits=("train-extra",)))
-    assert report.counts == {"items": 0, "variants": 0, "shards": 0, "new": 0}
+    assert report.counts == {"items": 0, "variants": 0, "shards": 0, "new": 0, "skipped": 0}
     assert report.notes == ("No item is in splits train-extra. Splits of the revision are: test, train.",)
-    assert hashes(data) == {}
+    assert list(hashes(data)) == ["_skipped.parquet"]
 
 
 def test_images_of_a_shard_that_is_too_large_for_one_call_are_cut_into_groups() -> None:

@@ -224,26 +224,6 @@ def test_an_images_neighbours_in_the_batch_do_not_bleed_into_it() -> None:
     assert [image.max() for image in out] == [0, 255, 0, 255]
 
 
-def test_a_device_out_of_memory_halves_the_batch_then_falls_back_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    images, seeds = random_images(5, 8, 8), [1, 2, 3, 4, 5]
-    wanted = augment_batch(images, ALL, seeds)
-    elastic = v2.functional.elastic
-    heights: list[tuple[str, int]] = []
-
-    def small_memory(tall: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
-        heights.append((displacement.device.type, tall.shape[-2]))
-        if displacement.device.type == "meta":
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        out: torch.Tensor = elastic(tall, displacement)
-        return out
-
-    monkeypatch.setattr(v2.functional, "elastic", small_memory)
-    out = augment_batch(images, ALL, seeds, device="meta")
-    assert heights[:4] == [("meta", 40), ("meta", 16), ("meta", 8), ("cpu", 8)]
-    assert sorted(height for kind, height in heights if kind == "cpu") == [8] * 5
-    assert all(np.array_equal(a, b) for a, b in zip(out, wanted, strict=True))
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU; its CPU twin is the batch test above")
 def test_a_gpu_gives_the_bytes_of_the_cpu() -> None:
     images, seeds = random_images(64, 40, 50), list(range(64))

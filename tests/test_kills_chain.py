@@ -67,15 +67,15 @@ OLD, NEW = {"a": "cat", "b": "dog", "c": "cat"}, {"a": "dog", "c": "cat"}
 
 
 @contextmanager
-def in_this_process(on_line: Callable[[str], None], said: list[str]) -> Iterator[None]:
+def in_this_process(on_line: Callable[[str], None], said: list[str], *, run: bool) -> Iterator[None]:
     """Stands in for data._child_lines: DVC's `python -P -m tasks STAGE` runs here, so that its steps are numbered."""
 
-    def run(executable: str | None, command: str, **options: Any) -> None:
+    def start_here(executable: str | None, command: str, **options: Any) -> None:
         said.append(command)
         tasks.run(command.split()[-1], Path.cwd())
 
     original = dvc.stage.run._run
-    dvc.stage.run._run = run
+    dvc.stage.run._run = start_here
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deliveries import landing, rows, take, tree
 
-from tasks import durable, receive
+from tasks import durable
 
 
 def test_the_same_content_under_another_name_is_one_drop(tmp_path: Path) -> None:
@@ -49,19 +49,6 @@ def test_the_order_of_the_directory_listing_does_not_matter(tmp_path: Path) -> N
     assert forward.content == backward.content
     assert [row["source"] for row in rows(tmp_path / "ws1", forward.drop)] == sorted(names)
     assert (forward.format, forward.delimiter, forward.encoding) == ("imagefolder", None, None)
-
-
-def test_a_folder_waits_once_its_success_is_there_and_in_the_order_of_completion(tmp_path: Path) -> None:
-    incoming = tmp_path / "data" / "incoming"
-    assert receive.waiting(tmp_path) == receive.incomplete(tmp_path) == []
-    for n, name in enumerate(["b", "a", "c", ".hidden"]):
-        landing(incoming / name, {"cat/1.png": "one", "_SUCCESS": ""})
-        os.utime(incoming / name / "_SUCCESS", ns=(n, n))
-    (incoming / "c" / "_SUCCESS").unlink()
-    (incoming / "link").symlink_to(incoming / "a")
-    (incoming / "stray.txt").touch()
-    assert receive.waiting(tmp_path) == [incoming / "b", incoming / "a"]
-    assert receive.incomplete(tmp_path) == [incoming / "c"]
 
 
 def test_what_a_killed_receive_left_is_swept_and_the_next_one_completes(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def test_init_makes_a_workspace_that_git_and_dvc_find_clean(tmp_path: Path) -> N
         "data/verdicts/.gitkeep",
         "dvc.yaml",
         "params.yaml",
+        "prefect.yaml",
     ]
     assert git.git(folder, "ls-files").splitlines() == made
     assert git.git(folder, "status", "--porcelain") == ""
@@ -74,7 +75,7 @@ def test_init_writes_the_embedder_into_params_and_keeps_every_stage(tmp_path: Pa
     versions.init(tmp_path / "ws", embed_model="resnet18")
     content = params.read(tmp_path / "ws" / "params.yaml")
     assert content["embed"]["model"] == "resnet18"
-    assert set(content) == {"task", *STAGES}
+    assert set(content) == {"task", "watch", "place", *STAGES}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_the_embedder_is_set_however_the_section_is_written(before: str) -> None
 
 
 def test_the_packaged_files_are_those_of_the_repository_root() -> None:
-    for name in create.WHOLE:
+    for name in (*create.WHOLE, *create.OFFERED):
         assert (ROOT / name).read_text() == create.template(name), f"copy {name} to tasks/workspace/{name}.template"
 
 

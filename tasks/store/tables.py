@@ -134,9 +134,10 @@ def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array | None:
 def read_table(path: Path, table: Table, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read one Parquet file, or every `*.parquet` of a folder in name order, checked against `table`.
 
+    A file whose name begins with `_` is about the folder, not of it, as for Hive, Spark and pyarrow.
     Text columns come back as object columns of str or None, so `value is None` is the one null test.
     """
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    files = sorted(path.glob("[!_]*.parquet")) if path.is_dir() else [path]
     if path.is_dir() and not files:
         return frame(table)
     parts = []

@@ -2,14 +2,17 @@
 
 workspace.py: open, lock, repair. create.py: init. code.py: code.yaml. data.py: DVC. git.py: git. sharing.py: drops,
 answers and runs into git. publishing.py, seal.py, manifest.py, objects.py: a revision. history.py: what was published.
+due.py: what has not been done yet. placing.py, pieces.py: stages elsewhere.
 Every operation that changes anything takes the workspace lock and repairs first, and may be killed anywhere.
 """
 
 from __future__ import annotations
 
+from . import pieces, placing
 from .code import write_code_versions
 from .create import init
-from .data import RemoteDown
+from .data import MustRun, RemoteDown
+from .due import curate_due, published_ops, revise_due
 from .history import Diff, Revision, diff, ensure_shards, log, read_dataset, verify
 from .publishing import Published, publish, require_published
 from .sharing import commit_run, share_drop, take_answers, unshared_drops
@@ -18,23 +21,29 @@ from .workspace import lock, open_workspace, repair, reproduce, require_clean, w
 
 __all__ = [
     "Diff",
+    "MustRun",
     "Published",
     "RemoteDown",
     "Revision",
     "commit_run",
+    "curate_due",
     "diff",
     "ensure_shards",
     "init",
     "lock",
     "log",
     "open_workspace",
+    "pieces",
+    "placing",
     "prepare_run",
     "publish",
+    "published_ops",
     "read_dataset",
     "repair",
     "reproduce",
     "require_clean",
     "require_published",
+    "revise_due",
     "share_drop",
     "take_answers",
     "unshared_drops",

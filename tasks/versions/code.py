@@ -27,13 +27,18 @@ _DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "ruamel": "ruamel.
 _PLUGINS = {"labels": ("kind", "single"), "modalities": ("modality", "image")}  # package -> its key in `task:`
 
 
-def write_code_versions(workspace: Path) -> dict[str, str]:
-    """Bring code.yaml up to date (it is only written when it changes); returns stage -> fingerprint."""
+def code_versions(workspace: Path) -> dict[str, str]:
+    """Stage -> the fingerprint of the code that is installed here, for the task of this workspace."""
     task = params.read(workspace / "params.yaml").get("task") or {}
     chosen = {package: str(task.get(key, default)) for package, (key, default) in _PLUGINS.items()}
     declared = mapping("dvc.yaml", (workspace / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     stages = [stage for stage in STAGES if stage in declared]
-    versions = {stage: fingerprint(stage, chosen) for stage in stages}
+    return {stage: fingerprint(stage, chosen) for stage in stages}
+
+
+def write_code_versions(workspace: Path) -> dict[str, str]:
+    """Bring code.yaml up to date (it is only written when it changes); returns stage -> fingerprint."""
+    versions = code_versions(workspace)
     text = "# Each stage's version: its modules and libraries. Written by `assay run`.\n"
     text += "".join(f'{stage}: "{version}"\n' for stage, version in versions.items())
     path = workspace / "code.yaml"

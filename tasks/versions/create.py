@@ -1,6 +1,6 @@
 """How does a folder become a workspace?
 
-Writes git and DVC repositories, params.yaml, dvc.yaml, code.yaml, the ignore files and data/; commits them.
+Writes git and DVC repositories, params.yaml, dvc.yaml, prefect.yaml, code.yaml, ignore files, data/; commits them.
 Source: tasks/workspace/*.template (with another ending, so that neither git nor DVC takes them for their own).
 
 The rule for files that are there already: params.yaml and dvc.yaml must be equal to what would be written; lines that
@@ -20,6 +20,7 @@ from .workspace import lock
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "workspace"
 WHOLE = ("params.yaml", "dvc.yaml")  # must be ours to the letter
+OFFERED = ("prefect.yaml",)  # written where there is none; another one is its owner's
 LINES = (".gitignore", ".gitattributes", ".dvcignore")  # may hold more
 FOLDERS = ("data/drops", "data/incoming", "data/verdicts")
 LOCAL_REMOTE = "../.assay/remote"  # relative to .dvc/config: in the workspace, so the only copy until you add another
@@ -32,7 +33,7 @@ def init(folder: Path, *, embed_model: str = "patches", remote: Path | str | Non
     """
     if folder.exists() and not folder.is_dir():
         raise Mistake(f"'{folder}' is a file. Choose a folder: assay init DIR")
-    texts = {name: template(name) for name in (*WHOLE, *LINES)}
+    texts = {name: template(name) for name in (*WHOLE, *OFFERED, *LINES)}
     texts["params.yaml"] = with_embedder(texts["params.yaml"], embed_model)
     if _is_complete(folder):
         return []
@@ -79,7 +80,7 @@ def _refuse_other_content(folder: Path, texts: dict[str, str]) -> None:
 
 def _fill(root: Path, texts: dict[str, str], remote: str) -> list[str]:
     made = []
-    for name in WHOLE:
+    for name in (*WHOLE, *OFFERED):
         if not (root / name).exists():
             durable.write_text(root / name, texts[name])
             made.append(name)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import dvc.stage.run
-from dvc.exceptions import CheckoutError, DvcException, InitError, UploadError
+from dvc.exceptions import CheckoutError, DvcException, InitError, OutputNotFoundError, UploadError
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError, StageCommitError
@@ -35,6 +35,10 @@ _one_at_a_time = threading.RLock()
 
 class RemoteDown(Exception):
     """The DVC remote does not answer: whatever was to be sent waits, nothing is lost."""
+
+
+class MustRun(Exception):
+    """The stage would have to run, which was not asked for: no cache has its result."""
 
 
 @contextmanager
@@ -89,11 +93,14 @@ def configure(workspace: Path, remote: str) -> None:
 # --- stages ----------------------------------------------------------------------------------------------------------
 
 
-def reproduce(workspace: Path, stage: str, on_line: Callable[[str], None]) -> bool:
+def reproduce(
+    workspace: Path, stage: str, on_line: Callable[[str], None], *, run: bool = True, pull: bool = False
+) -> bool:
     """Run one stage if anything it follows from has changed: True if it ran, False if DVC had the result already.
 
     Each line that the stage prints is handed to `on_line` as it comes, in the calling thread. A failure raises
     StageFailed with the stage's own sentence. The stage finds this interpreter first in PATH, and dies with us.
+    With `run=False` a stage that has changed raises MustRun instead; `pull` also looks in the remote's run cache.
     """
     error_file = workspace / ".assay" / "logs" / f"{stage}.error"
     error_file.unlink(missing_ok=True)
@@ -103,12 +110,14 @@ def reproduce(workspace: Path, stage: str, on_line: Callable[[str], None]) -> bo
     }
     durable.step(f"dvc repro {stage}")
     said: list[str] = []
-    with _child_lines(on_line, said), repository(workspace) as repo:
+    with _child_lines(on_line, said, run=run), repository(workspace) as repo:
         try:
-            repo.reproduce(targets=[stage], single_item=True, run_env=environment)
+            repo.reproduce(targets=[stage], single_item=True, run_env=environment, pull=pull)
         except LockError:
             raise
         except DvcException as error:
+            if said and not run:
+                raise MustRun(stage) from None
             if error_file.exists():
                 said_last = json.loads(error_file.read_text(encoding="utf-8"))
                 raise StageFailed(said_last["message"], transient=said_last["transient"]) from None
@@ -123,17 +132,22 @@ def reproduce(workspace: Path, stage: str, on_line: Callable[[str], None]) -> bo
 
 
 @contextmanager
-def _child_lines(on_line: Callable[[str], None], said: list[str]) -> Iterator[None]:
+def _child_lines(on_line: Callable[[str], None], said: list[str], *, run: bool) -> Iterator[None]:
     """DVC lets a stage's command inherit our output, where no task run's log would see it: read it instead.
 
     `said` gets the command first, so that it also tells whether one was started (DVC's run cache may restore the
     result without), then every line. `_run` is DVC's own seam for starting a command (3.67); a test watches it.
     """
 
-    here = Path.cwd()  # the stage has a folder of its own; while it runs, ours is what the caller thinks it is
+    allowed, here = (
+        run,
+        Path.cwd(),
+    )  # the stage has a folder of its own; while it runs, ours is what the caller thinks it is
 
-    def run(executable: str | None, command: str, **options: Any) -> None:
+    def start(executable: str | None, command: str, **options: Any) -> None:
         said.append(command)
+        if not allowed:
+            raise StageCmdFailedError(command, 0)
         with (
             chdir(here),
             subprocess.Popen(
@@ -159,7 +173,7 @@ def _child_lines(on_line: Callable[[str], None], said: list[str]) -> Iterator[No
             raise StageCmdFailedError(command, child.returncode)
 
     original = dvc.stage.run._run
-    dvc.stage.run._run = run
+    dvc.stage.run._run = start
     try:
         yield
     finally:
@@ -217,21 +231,41 @@ def commit(workspace: Path, target: str) -> None:
             raise Mistake(f"The files of '{target}' are not what DVC recorded. Run: dvc status {target}") from None
 
 
-def push(workspace: Path, path: str | None = None) -> None:
-    """Send what the remote lacks (all outs of the workspace, or of one path); RemoteDown if it does not answer."""
+def push(workspace: Path, path: str | None = None, *, run_cache: bool = False) -> None:
+    """Send what the remote lacks (all outs of the workspace, or of one path); RemoteDown if it does not answer.
+
+    `run_cache`: also which result followed from which inputs, so that another clone need not run the stage.
+    """
     durable.step("dvc push")
     with repository(workspace) as repo, down_means_remote_down():
-        repo.push(targets=path)
+        repo.push(targets=path, run_cache=run_cache)
 
 
 def pull(workspace: Path, path: str) -> None:
-    """Bring back one path (never a list: DVC drops entries of a mixed one without a word)."""
+    """Bring back one path (never a list: DVC drops entries of a mixed one without a word).
+
+    A folder that only holds outs needs `recursive`; with it, one that IS an out and is there already is left as it is.
+    """
     durable.step(f"dvc pull {path}")
     with repository(workspace) as repo, down_means_remote_down():
         try:
-            repo.pull(targets=[path], recursive=(workspace / path).is_dir())
+            repo.pull(targets=[path], recursive=(workspace / path).is_dir() and not _is_out(repo, workspace / path))
         except CheckoutError as error:
             raise Mistake(f"DVC cannot bring back '{path}': {_deepest(error)}. Run: assay verify") from None
+
+
+def deps_of(workspace: Path, stage: str) -> list[str]:
+    """The paths that a stage follows from, as dvc.yaml names them."""
+    with repository(workspace) as repo:
+        (found,) = repo.stage.collect(stage)
+        return [dep.def_path for dep in found.deps if dep.protocol == "local" and not hasattr(dep, "params")]
+
+
+def _is_out(repo: Any, path: Path) -> bool:
+    try:
+        return bool(repo.find_outs_by_path(str(path)))
+    except OutputNotFoundError:
+        return False
 
 
 @contextmanager

@@ -108,10 +108,12 @@ def ready(workspace: Path) -> Iterator[Path]:
             ) from None
 
 
-def reproduce(workspace: Path, stage: str, on_line: Callable[[str], None]) -> bool:
+def reproduce(
+    workspace: Path, stage: str, on_line: Callable[[str], None], *, run: bool = True, pull: bool = False
+) -> bool:
     """Run one stage if anything it follows from has changed (data.reproduce), with the workspace held and repaired."""
     with ready(workspace) as workspace:
-        return data.reproduce(workspace, stage, on_line)
+        return data.reproduce(workspace, stage, on_line, run=run, pull=pull)
 
 
 # --- in order --------------------------------------------------------------------------------------------------------

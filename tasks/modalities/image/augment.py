@@ -172,11 +172,7 @@ def resample(images_BHWC: ImageArray, at_2BHW: torch.Tensor) -> ImageArray:
 def augment_batch(
     images: Sequence[ImageArray], strengths: Strengths, seeds: Sequence[int], *, device: str = "cpu"
 ) -> list[ImageArray]:
-    """Images of one size, each varied by its own seed; the n-th result depends on the n-th image and seed only.
-
-    Where the device has not the memory for the batch, halves are tried, down to one image, then the CPU: the bytes
-    are the same everywhere.
-    """
+    """Images of one size, each varied by its own seed; the n-th result depends on the n-th image and seed only."""
     assert len(images) == len(seeds) and len({image.shape for image in images}) <= 1, "one size, one seed an image"
     if not images:
         return []
@@ -195,17 +191,8 @@ def augment_batch(
 
 
 def _moved(images_BHWC: ImageArray, u_BN: Vector, strengths: Strengths, device: str) -> ImageArray:
-    count, height, width, _ = images_BHWC.shape
-    try:
-        return resample(images_BHWC, positions(_geometry(u_BN, strengths), height, width, device))
-    except torch.OutOfMemoryError:
-        if device == "cpu":
-            raise
-    half = count // 2
-    if not half:
-        return _moved(images_BHWC, u_BN, strengths, "cpu")
-    parts = slice(None, half), slice(half, None)
-    return np.concatenate([_moved(images_BHWC[part], u_BN[part], strengths, device) for part in parts])
+    _, height, width, _ = images_BHWC.shape
+    return resample(images_BHWC, positions(_geometry(u_BN, strengths), height, width, device))
 
 
 def augment(image: ImageArray, strengths: Strengths, seed: int) -> ImageArray:

@@ -9,6 +9,7 @@ state_dict or None, `device` auto, cpu or cuda, `batch` images a forward pass. A
     views(state) -> {view: width}
     transform(images, state) -> {view: (N, width) float32}     each image by itself, in the order given
     fingerprint(state) -> text         changes when vectors do
+    on_cpu() -> embedder               its twin for what a card has not the memory for; itself where it has no card
 
 `patches` (patches.py) needs no download. The others are torchvision's classifiers with their last linear layer taken
 off; torch and torchvision, which cost seconds to import, are imported when such a model is made.
@@ -18,6 +19,7 @@ off; torch and torchvision, which cost seconds to import, are imported when such
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import pickle
@@ -50,6 +52,7 @@ class Embedder(Protocol):
     def views(self, state: State) -> dict[str, int]: ...
     def transform(self, images: Sequence[Pixels], state: State) -> dict[str, FloatArray]: ...
     def fingerprint(self, state: State) -> str: ...
+    def on_cpu(self) -> Embedder: ...
 
 
 class Torchvision:
@@ -65,6 +68,7 @@ class Torchvision:
         self._batch = batch
         torch.set_num_threads(threads)
         self._device = _device(device)
+        self._twin: Torchvision | None = None
         published = get_model_weights(name).DEFAULT
         self._prepare = published.transforms()
         # An unpublished state_dict has the number of classes it was trained with, not ImageNet's thousand.
@@ -109,6 +113,15 @@ class Torchvision:
 
     def fingerprint(self, state: State) -> str:
         return self._fingerprint
+
+    def on_cpu(self) -> Torchvision:
+        import torch
+
+        if self._twin is None:
+            self._twin = self if self._device.type == "cpu" else copy.deepcopy(self)
+            self._twin._device = torch.device("cpu")
+            self._twin._network = self._twin._network.to("cpu")
+        return self._twin
 
 
 def _device(wanted: str) -> torch.device:

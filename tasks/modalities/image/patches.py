@@ -102,6 +102,10 @@ class Patches:
         with threadpool_limits(1), ThreadPoolExecutor(self.threads) as pool:
             return list(pool.map(work, starts))
 
+    def on_cpu(self) -> Patches:
+        """It never leaves the CPU."""
+        return self
+
     def fingerprint(self, state: State) -> str:
         """sha256 over everything that was learnt."""
         digest = hashlib.sha256(b"patches-1")

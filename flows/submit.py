@@ -1,0 +1,80 @@
+"""How does the sweeper run a flow on the server's workers?
+
+Through the deployments of prefect.yaml (`curate/workspace`, `revise/workspace`), with an idempotency key: whoever asks
+for the same attempt at the same work gets the same run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound
+
+from tasks.model import Mistake
+
+from .watch import Job, Work
+
+DEPLOYMENT = "workspace"  # its name in prefect.yaml
+FLOWS = ("curate", "revise", "augment")
+SOON = timedelta(seconds=30)  # a run that is scheduled for later is no run yet
+ACTIVE = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
+
+
+class OnServer:
+    """Runs flows through their deployments."""
+
+    def busy(self, workspace: Path) -> bool:
+        """Whether a run of a flow of ours is at work, or waits for its turn."""
+        return bool(active_runs())
+
+    def start(self, work: Work, workspace: Path, attempt: int) -> Job:
+        """Create the run; a worker takes it from there."""
+        create_run(f"{work.flow}/{DEPLOYMENT}", f"{work.flow}:{work.key}:{attempt}")
+        return lambda: None
+
+
+def active_runs() -> list[FlowRun]:
+    """The runs of our flows that are not over, and not only scheduled for later."""
+    with get_client(sync_client=True) as client, server_is_there():
+        runs = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[DEPLOYMENT])),
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(ACTIVE)))),
+        )
+    soon = datetime.now(UTC) + SOON
+    return [run for run in runs if run.next_scheduled_start_time is None or run.next_scheduled_start_time <= soon]
+
+
+def create_run(deployment: str, key: str, **parameters: str | int | list[str]) -> FlowRun:
+    """A run of `flow/name`; the earlier one if there is one with this key."""
+    with get_client(sync_client=True) as client, server_is_there():
+        try:
+            found = client.read_deployment_by_name(deployment)
+        except ObjectNotFound:
+            raise Mistake(f"Deployment '{deployment}' is not on the server. Run: prefect deploy --all") from None
+        return client.create_flow_run_from_deployment(found.id, parameters=parameters, idempotency_key=key)
+
+
+@contextmanager
+def server_is_there() -> Iterator[None]:
+    """A server that does not answer is a sentence."""
+    try:
+        yield
+    except (httpx.TransportError, httpx.HTTPStatusError) as error:
+        said = " ".join(str(error).split())[:120] or type(error).__name__
+        raise Mistake(f"The Prefect server does not answer ({said}). Start it with: assay up") from None

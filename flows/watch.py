@@ -1,0 +1,160 @@
+"""What is due, and who starts it? The sweeper: it looks, and what it sees is the truth.
+
+`look` finds the work: complete drops in data/incoming, drops that a killed run has left behind, answers that the policy
+of params.yaml (`watch:`) calls enough. `step` starts it, here or on the server; `watch` repeats that. Events, schedules
+and eight triggers at once all end in `step`, which one process at a time does: the same drop makes one run.
+
+Covered: a run that failed or was killed (started again, `watch.attempts` times, each attempt counted before it begins),
+a remote that is down (again each minute, without end). Not covered: two clones of a workspace that both sweep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock
+from prefect import flow, get_run_logger
+
+from tasks import arrivals, attempts, journal, params, policy, versions
+from tasks.model import AssayError
+
+from .clock import now
+
+PENDING_SECONDS = 60.0  # between two tries of what waits for a remote
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A flow that is due."""
+
+    flow: str  # curate or revise
+    why: str  # one sentence
+    key: str  # the same work has the same key
+
+
+Job = Callable[[], None]
+
+
+class Starter(Protocol):
+    """Where flows run: in this process (here.py), or on the server's workers (submit.py)."""
+
+    def busy(self, workspace: Path) -> bool:
+        """Whether a run is at work in the workspace, or waits for its turn."""
+
+    def start(self, work: Work, workspace: Path, attempt: int) -> Job:
+        """Make the run known to whoever asks `busy`; what it returns is called afterwards, and does the rest."""
+
+
+def look(workspace: Path, watch: policy.Watch, at: str) -> tuple[list[Work], list[str]]:
+    """(what is due, what waits for somebody: a sentence each). At most one flow: the next look finds the next."""
+    found = arrivals.look(workspace, now=at, settle=watch.settle)
+    waits = [f"Drop '{arrival.name}' is {arrival.state}: {arrival.why}" for arrival in found if arrival.state == "held"]
+    work = _curate(workspace, found) or _revise(workspace, watch, at)
+    if work is None:
+        return [], waits
+    tried = attempts.of(workspace, work.flow)
+    if tried is None or (tried.key != work.key and not tried.pending):
+        return [work], waits
+    if tried.pending:
+        return ([work] if _age(tried.at, at) >= PENDING_SECONDS else []), [*waits, tried.said]
+    if work.flow == "revise" and tried.done:
+        return [], waits  # the answers changed nothing
+    if tried.count >= watch.attempts:
+        said = f" The last one said: {tried.said}" if tried.said else ""
+        return [], [*waits, f"Flow '{work.flow}' did not end well in {tried.count} attempts.{said} {_by_hand(work)}"]
+    return [work], waits
+
+
+def _by_hand(work: Work) -> str:
+    return f"Mend that, then run: assay {'run' if work.flow == 'curate' else 'revise'}"
+
+
+def _curate(workspace: Path, found: list[arrivals.Arrival]) -> Work | None:
+    complete = [arrival for arrival in found if arrival.state == "complete"]
+    if complete:
+        names = ", ".join(f"'{arrival.name}'" for arrival in complete[:5])
+        more = f" and {len(complete) - 5} more" if len(complete) > 5 else ""
+        return Work("curate", f"complete: {names}{more}", _key(*(arrival.fingerprint for arrival in complete)))
+    if behind := versions.curate_due(workspace):
+        return Work("curate", "drops that no finished run has seen", _key(behind))
+    return None
+
+
+def _revise(workspace: Path, watch: policy.Watch, at: str) -> Work | None:
+    if watch.publish == "by-hand":
+        return None
+    published = versions.published_ops(workspace)
+    new = [verdict for verdict in journal.everything(workspace) if verdict.op not in published]
+    if watch.publish == "always":
+        due = versions.revise_due(workspace)
+        return (
+            Work("revise", "what no revision holds yet", _key(due or "", *(v.op for v in new))) if due or new else None
+        )
+    oldest = max((_age(verdict.at, at) for verdict in new), default=0.0)
+    if len(new) < watch.answers and oldest < watch.hours * 3600:
+        return None
+    return Work("revise", f"{len(new):,} answers are not in a revision yet", _key(*(verdict.op for verdict in new)))
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _age(then: str, at: str) -> float:
+    return (datetime.fromisoformat(at) - datetime.fromisoformat(then)).total_seconds()
+
+
+def step(workspace: Path, starter: Starter, say: Say) -> bool:
+    """Look once, and start what is due; whether something was started. Others who step meanwhile wait their turn."""
+    watch = params.section(workspace / "params.yaml", "watch", policy.Watch)
+    lock = workspace / ".assay" / "sweep.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with FileLock(lock):
+        at = now()
+        due, waits = look(workspace, watch, at)
+        for sentence in waits:
+            say(f"waits: {sentence}")
+        if not due or starter.busy(workspace):
+            return False
+        attempt = attempts.begin(workspace, due[0].flow, due[0].key, now=at)
+        say(f"{due[0].flow}: {due[0].why}" + (f" (attempt {attempt})" if attempt > 1 else ""))
+        job = starter.start(due[0], workspace, attempt)
+    job()
+    return True
+
+
+def watch(workspace: Path, starter: Starter, say: Say, *, once: bool = False) -> None:
+    """Step for ever, `watch.every` seconds apart; with `once` until nothing is due. What waits is said once."""
+    said: set[str] = set()
+
+    def say_once(sentence: str) -> None:
+        if not sentence.startswith("waits: ") or sentence not in said:
+            said.add(sentence)
+            say(sentence)
+
+    while True:
+        try:
+            started = step(workspace, starter, say_once)
+        except AssayError as error:
+            say_once(f"error: {error}")
+            started = False
+        if once and not started:
+            return
+        if not started:
+            time.sleep(params.section(workspace / "params.yaml", "watch", policy.Watch).every)
+
+
+@flow(name="sweep", flow_run_name="sweep", persist_result=False)
+def sweep(workspace: Path) -> bool:
+    """One step, for events and schedules: what is due runs on the server's workers."""
+    from .submit import OnServer
+
+    return step(workspace.resolve(), OnServer(), get_run_logger().info)

@@ -1,0 +1,100 @@
+"""How does a stage run on a work pool, and its result come back?
+
+The Prefect side of versions/placing.py: a run of the deployment `work/<pool>`, waited for; one that crashes (its worker
+died) is asked for again. The bytes travel through the DVC remote, only names through Prefect.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run, task_run
+
+from . import versions
+from .model import StageFailed
+from .shards import SHARDED
+
+ATTEMPTS = 3  # runs of one stage, where workers die
+POLL = 1.0  # seconds between two looks at a run
+PATIENCE = 60.0  # seconds after which a run that no worker has taken is worth a line in the log
+
+Log = Callable[[str], None]
+
+
+def run_on(pool: str, workspace: Path, stage: str, log: Log, *, shards: int = 1) -> bool:
+    """Run `stage` on `pool` if anything it follows from has changed; whether it had to. StageFailed as for versions.
+
+    With `shards` above 1 a stage that maps over pieces is shared by as many runs, then put together by one more.
+    """
+    try:
+        versions.reproduce(workspace, stage, log, run=False)
+        return False
+    except versions.MustRun:
+        pass
+    try:
+        branch = versions.placing.hand_out(workspace, stage)
+    except versions.RemoteDown as down:
+        raise StageFailed(f"Stage '{stage}' cannot go to pool '{pool}': {down}.", transient=True) from None
+    asked: dict[str, str | int] = {"stage": stage, "branch": branch}
+    try:
+        if shards > 1 and stage in SHARDED:
+            log(f"{stage}: {shards} shards on pool '{pool}'")
+            _run(pool, [asked | {"shard": f"{number}/{shards}"} for number in range(shards)], log)
+            asked |= {"shards": shards}
+        _run(pool, [asked], log)
+        versions.placing.take_back(workspace, stage, log)
+    finally:
+        versions.placing.close(workspace, branch)
+    return True
+
+
+def _run(pool: str, wanted: Sequence[Mapping[str, str | int]], log: Log) -> None:
+    """A run for each of the parameters, all at once; one whose worker dies is asked for again."""
+    waiting = [(parameters, 1, _ask(pool, parameters, 1)) for parameters in wanted]
+    while waiting:
+        parameters, attempt, run = waiting.pop(0)
+        state = _wait(run, pool, log).state
+        if state is not None and state.is_completed():
+            continue
+        said = (state.message if state is not None else None) or "it ended without a word"
+        if state is None or not state.is_crashed():
+            raise StageFailed(f"{said.rstrip('.')} (on pool '{pool}').")
+        log(f"{parameters['stage']}: attempt {attempt} on pool '{pool}' crashed: {said}")
+        if attempt == ATTEMPTS:
+            raise StageFailed(
+                f"Stage '{parameters['stage']}' crashed {ATTEMPTS} times on pool '{pool}'. See the log of its workers."
+            )
+        waiting.append((parameters, attempt + 1, _ask(pool, parameters, attempt + 1)))
+
+
+def _ask(pool: str, parameters: Mapping[str, str | int], attempt: int) -> FlowRun:
+    name = f"work/{pool}"
+    key = ":".join(map(str, [*parameters.values(), flow_run.id, task_run.run_count, attempt]))
+    with get_client(sync_client=True) as client:
+        try:
+            deployment = client.read_deployment_by_name(name)
+        except ObjectNotFound:
+            raise StageFailed(f"Deployment '{name}' is not on the server. Run: prefect deploy --all") from None
+        return client.create_flow_run_from_deployment(
+            deployment.id, parameters=dict(parameters), idempotency_key=key, parent_task_run_id=UUID(str(task_run.id))
+        )
+
+
+def _wait(run: FlowRun, pool: str, log: Log) -> FlowRun:
+    begun, told = time.monotonic(), False
+    with get_client(sync_client=True) as client:
+        while True:
+            run = client.read_flow_run(run.id)
+            if run.state is not None and run.state.is_final():
+                return run
+            waits = run.state is None or run.state.is_scheduled()
+            if waits and not told and time.monotonic() - begun > PATIENCE:
+                log(f"No worker of pool '{pool}' has taken it yet. Start one with: assay worker ORIGIN --pool {pool}")
+                told = True
+            time.sleep(POLL)

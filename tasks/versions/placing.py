@@ -1,0 +1,174 @@
+"""How does a stage run in another clone, on another machine?
+
+The workspace hands the work out: the objects that the stage follows from go to the DVC remote, the record (dvc.lock,
+code.yaml, params.yaml, the verdicts) to a run branch. A worker takes it into its own long-lived clone, runs the stage,
+and gives the result back through the remote's run cache; it commits nothing. The workspace then finds the result there,
+as if it had run the stage itself.
+
+Covered: inputs that the remote does not have, or has wrong (each is pulled by its own name, then hashed: a stage
+never runs upon, nor is skipped because of, something absent), a worker with other code (refused). Not covered: two
+workers on one clone.
+"""
+
+from __future__ import annotations
+
+import configparser
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from .. import durable
+from ..model import Mistake, StageFailed
+from . import data, git
+from .code import code_versions
+from .objects import mapping, outs_at, store
+from .sharing import own_changes
+from .workspace import ready
+
+BRANCHES = "run/"
+_ASSETS = re.compile(r"^data/drops/[^/]+/assets-\d+\.parquet$")
+
+
+# --- the workspace ---------------------------------------------------------------------------------------------------
+
+
+def hand_out(workspace: Path, stage: str) -> str:
+    """Send what `stage` follows from; returns the run branch, the same one for the same state. RemoteDown may come."""
+    with ready(workspace) as workspace:
+        for path in _inputs(workspace, stage):
+            data.push(workspace, path)
+        git.stage(workspace, own_changes(workspace))
+        tree = git.git(workspace, "write-tree")
+        branch = f"{BRANCHES}{stage}-{tree[:16]}"
+        commit = git.change(workspace, "commit-tree", tree, "-p", "HEAD", "-m", f"run: {stage}")
+        git.change(workspace, "update-ref", f"refs/heads/{branch}", commit)
+        if remote := git.remote(workspace):
+            try:
+                git.change(workspace, "push", "--quiet", "--force", remote, f"{commit}:refs/heads/{branch}")
+            except git.GitFailed as failure:
+                raise data.RemoteDown(f"git push {remote}: {failure.output.splitlines()[0]}") from None
+        return branch
+
+
+def take_back(workspace: Path, stage: str, on_line: Callable[[str], None]) -> None:
+    """Bring the worker's result here; StageFailed (it may be tried again) where the remote does not have it."""
+    with ready(workspace) as workspace:
+        try:
+            data.reproduce(workspace, stage, on_line, run=False, pull=True)
+        except data.MustRun:
+            raise StageFailed(
+                f"The worker's result of stage '{stage}' is not on the DVC remote. Run it again: assay run",
+                transient=True,
+            ) from None
+
+
+def close(workspace: Path, branch: str) -> None:
+    """The run branch has done its service; one that cannot be removed is left for another time."""
+    git.call(workspace, "update-ref", "-d", f"refs/heads/{branch}")
+    if remote := git.remote(workspace):
+        git.call(workspace, "push", "--quiet", remote, f":refs/heads/{branch}")
+
+
+# --- the worker ------------------------------------------------------------------------------------------------------
+
+
+def take(clone: Path, origin: str, branch: str, stage: str) -> None:
+    """Make `clone` what the run branch says, with the stage's inputs; Mistake or StageFailed says what is missing."""
+    clone.mkdir(parents=True, exist_ok=True)
+    if not (clone / ".git").exists():
+        git.change(clone, "init", "--quiet", "--initial-branch", "main")
+        durable.write_text(clone / ".git" / "info" / "exclude", "/.prefect/\n")
+    _fetch(clone, origin, branch)
+    _follow_the_remote(clone, origin)
+    with ready(clone) as clone:
+        _compare_code(clone, stage)
+        for path in _inputs(clone, stage):
+            data.pull(clone, path)
+        for path in _wrong_inputs(clone, stage):
+            raise StageFailed(
+                f"Input '{path}' of stage '{stage}' came from the DVC remote with wrong bytes. Run: assay verify"
+            )
+
+
+def _fetch(clone: Path, origin: str, branch: str) -> None:
+    try:
+        git.change(clone, "fetch", "--quiet", "--force", origin, f"refs/heads/{branch}:refs/assay/run")
+    except git.GitFailed as failure:
+        raise StageFailed(
+            f"Run branch '{branch}' cannot be fetched from '{origin}': {failure.output.splitlines()[0]}", transient=True
+        ) from None
+    git.change(clone, "checkout", "--quiet", "--force", "--detach", "refs/assay/run")
+
+
+def give_back(clone: Path, stage: str) -> None:
+    """Send the stage's result, and what it followed from, to the DVC remote."""
+    with ready(clone) as clone:
+        for path in (f"data/{stage}", f"data/{stage}.json"):
+            data.push(clone, path, run_cache=True)
+
+
+def _inputs(workspace: Path, stage: str) -> list[str]:
+    """Every out that the stage follows from, by its own name: one list for all of them loses some without a word."""
+    outs = outs_at(workspace, None)
+    return [
+        path
+        for dep in data.deps_of(workspace, stage)
+        for path in sorted(outs)
+        if path == dep or path.startswith(f"{dep}/")
+    ]
+
+
+def _wrong_inputs(clone: Path, stage: str) -> list[str]:
+    """The files among the inputs that are absent or have other bytes than their record says.
+
+    DVC believes what it has checked out (3.67), so they are hashed here; but not the assets, which are hashed whenever
+    they are read. The wrong objects are forgotten, so that the next pull brings them anew.
+    """
+    outs = outs_at(clone, None)
+    wrong = []
+    with store(clone) as objects:
+        for path, oid in objects.files({path: outs[path] for path in _inputs(clone, stage)}).items():
+            if path.endswith("/"):  # a folder's listing is only in the cache
+                right = objects.is_right_in_cache(oid)
+            else:
+                right = bool(_ASSETS.search(path)) or _has(clone / path, oid)
+            if not right:
+                wrong.append(path)
+                objects.forget(oid)
+                if not path.endswith("/"):
+                    (clone / path).unlink(missing_ok=True)
+    return wrong
+
+
+def _has(path: Path, oid: str) -> bool:
+    return path.is_file() and data.md5_file(path) == oid
+
+
+def _compare_code(clone: Path, stage: str) -> None:
+    wanted = mapping("code.yaml", (clone / "code.yaml").read_text(encoding="utf-8")).get(stage)
+    found = code_versions(clone)[stage]
+    if wanted != found:
+        raise StageFailed(
+            f"This worker has version {found} of stage '{stage}', the workspace has {wanted}. "
+            "Install the same Assay and requirements.lock on both."
+        )
+
+
+def _follow_the_remote(clone: Path, origin: str) -> None:
+    """A DVC remote that is a folder relative to the workspace means the workspace's folder, not the clone's."""
+    config = configparser.ConfigParser()
+    config.read(clone / ".dvc" / "config", encoding="utf-8")
+    name = config.get("core", "remote", fallback="")
+    section = f"'remote \"{name}\"'"
+    url = config.get(section, "url", fallback="")
+    if not url:
+        raise Mistake("The workspace has no DVC remote. Run there: dvc remote add --default NAME URL")
+    home = Path(origin)
+    if "://" in url or Path(url).is_absolute() or not home.is_dir():
+        return
+    local = configparser.ConfigParser()
+    local[section] = {"url": str((home / ".dvc" / url).resolve())}
+    text = io.StringIO()
+    local.write(text)
+    durable.write_text(clone / ".dvc" / "config.local", text.getvalue())

@@ -1,0 +1,220 @@
+"""Does the sweeper find what is due, start it once, give up where it must, and say what waits?"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from toy_workspace import FIRST, decide, deliver, first_revision_is_due, make
+
+from flows import watch as watching
+from flows.digits import Digits, write_drop
+from flows.watch import Job, Work, look, step
+from tasks import attempts, journal, versions
+from tasks.model import StageFailed, Verdict
+from tasks.policy import Watch
+from tasks.versions import git
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def at(**later: float) -> str:
+    return (NOW + timedelta(**later)).isoformat(timespec="seconds")
+
+
+@dataclass
+class Noted:
+    """A starter that only notes what it is asked for."""
+
+    asked: list[tuple[Work, int]] = field(default_factory=list)
+    at_work: bool = False
+
+    def busy(self, workspace: Path) -> bool:
+        return self.at_work
+
+    def start(self, work: Work, workspace: Path, attempt: int) -> Job:
+        self.asked.append((work, attempt))
+        return lambda: None
+
+
+def landing(workspace: Path, name: str, label: str = "cat") -> Path:
+    folder = workspace / "data" / "incoming" / name
+    (folder / label).mkdir(parents=True)
+    (folder / label / "1.png").write_bytes(name.encode())
+    (folder / "_SUCCESS").touch()
+    return folder
+
+
+def flows(workspace: Path, policy: Watch, **later: float) -> list[str]:
+    return [work.flow for work in look(workspace, policy, at(**later))[0]]
+
+
+def answer(workspace: Path, count: int, **later: float) -> None:
+    said = [Verdict(f"op-{n}", f"item:i{n}", "keep", "ann", at(**later)) for n in range(count)]
+    journal.append(workspace, said)
+
+
+def test_a_complete_drop_is_due_and_so_is_one_that_a_killed_run_left_behind(tmp_path: Path) -> None:
+    workspace = make(tmp_path / "ws")
+    assert look(workspace, Watch(), at()) == ([], [])
+    landing(workspace, "acme")
+    (work,), waits = look(workspace, Watch(), at())
+    assert (work.flow, work.why, waits) == ("curate", "complete: 'acme'", [])
+    shutil.rmtree(workspace / "data" / "incoming" / "acme")
+    deliver(workspace, "0001-a", {"i1": "cat"})
+    (work,), _ = look(workspace, Watch(), at())
+    assert work.why == "drops that no finished run has seen"
+    (workspace / "dvc.lock").write_text("schema: '2.0'\n")
+    versions.commit_run(workspace, "curate: 0001-a")
+    assert look(workspace, Watch(), at()) == ([], [])
+
+
+def test_answers_are_applied_by_count_or_by_age_or_by_hand(tmp_path: Path) -> None:
+    workspace = first_revision_is_due(tmp_path / "ws")
+    versions.publish(workspace)
+    assert flows(workspace, Watch()) == []
+    answer(workspace, 3)
+    assert flows(workspace, Watch(answers=4, hours=2), hours=1.9) == []
+    assert flows(workspace, Watch(answers=4, hours=2), hours=2) == ["revise"]
+    assert flows(workspace, Watch(answers=3)) == ["revise"]
+    assert flows(workspace, Watch(answers=3, publish="by-hand"), days=9) == []
+    assert flows(workspace, Watch(answers=4, publish="always")) == ["revise"]
+    versions.take_answers(workspace)  # taken, and not in a revision yet
+    assert flows(workspace, Watch(answers=3)) == ["revise"]
+
+
+def test_what_a_revision_holds_is_due_no_more(tmp_path: Path) -> None:
+    workspace = first_revision_is_due(tmp_path / "ws")
+    versions.commit_run(workspace, "curate: 0001-a")
+    always = Watch(publish="always")
+    assert flows(workspace, always) == ["revise"]
+    answer(workspace, 2)
+    versions.take_answers(workspace)
+    decide(workspace, FIRST)
+    versions.publish(workspace)
+    assert flows(workspace, always) == flows(workspace, Watch(answers=1), days=3) == []
+
+
+def test_work_that_ends_badly_is_tried_again_and_then_held(tmp_path: Path) -> None:
+    workspace, starter, said = make(tmp_path / "ws"), Noted(), list[str]()
+    landing(workspace, "acme")
+    for attempt in (1, 2, 3):
+        assert step(workspace, starter, said.append)
+        assert starter.asked[-1][1] == attempt
+        with pytest.raises(StageFailed), attempts.noted(workspace, "curate"):
+            raise StageFailed("Stage 'embed' fell over.")
+    assert not step(workspace, starter, said.append)
+    assert said[-1] == (
+        "waits: Flow 'curate' did not end well in 3 attempts. The last one said: Stage 'embed' fell over. "
+        "Mend that, then run: assay run"
+    )
+    landing(workspace, "bolt")  # other work
+    assert step(workspace, starter, said.append)
+    assert starter.asked[-1][1] == 1
+
+
+def test_a_killed_run_counts_as_an_attempt(tmp_path: Path) -> None:
+    workspace, starter = make(tmp_path / "ws"), Noted()
+    landing(workspace, "acme")
+    assert [step(workspace, starter, print) for _ in range(5)] == [True, True, True, False, False]
+
+
+def test_nothing_starts_while_a_run_is_at_work(tmp_path: Path) -> None:
+    workspace, starter = make(tmp_path / "ws"), Noted(at_work=True)
+    landing(workspace, "acme")
+    assert not step(workspace, starter, print)
+    assert attempts.of(workspace, "curate") is None
+
+
+def test_answers_that_change_nothing_are_not_tried_for_ever(tmp_path: Path) -> None:
+    workspace, starter = first_revision_is_due(tmp_path / "ws"), Noted()
+    versions.publish(workspace)
+    (workspace / "params.yaml").write_text("watch: {answers: 1}\n")
+    answer(workspace, 1)
+    assert step(workspace, starter, print)
+    with attempts.noted(workspace, "revise"):
+        pass
+    assert not step(workspace, starter, print)
+
+
+def test_what_waits_for_a_remote_is_tried_each_minute_without_end(tmp_path: Path) -> None:
+    workspace = first_revision_is_due(tmp_path / "ws")
+    versions.commit_run(workspace, "curate: 0001-a")
+    always = Watch(publish="always")
+    attempts.pend(workspace, "revise", "The remote does not answer.", now=at())
+    assert look(workspace, always, at(seconds=59)) == ([], ["The remote does not answer."])
+    for minutes in range(1, 9):
+        assert flows(workspace, always, minutes=minutes) == ["revise"]
+        attempts.begin(workspace, "revise", "k", now=at(minutes=minutes))
+        attempts.pend(workspace, "revise", "The remote does not answer.", now=at(minutes=minutes))
+
+
+def test_a_run_that_began_earlier_settles_no_later_work(tmp_path: Path) -> None:
+    workspace = make(tmp_path / "ws")
+    attempts.begin(workspace, "curate", "old", now=at())
+    with attempts.noted(workspace, "curate"):
+        attempts.begin(workspace, "curate", "new", now=at())
+    entry = attempts.of(workspace, "curate")
+    assert entry is not None and (entry.key, entry.done) == ("new", False)
+
+
+def test_a_mistake_in_params_is_said_and_the_watcher_stays(tmp_path: Path) -> None:
+    workspace = make(tmp_path / "ws")
+    (workspace / "params.yaml").write_text("watch: {every: soon}\n")
+    said: list[str] = []
+    watching.watch(workspace, Noted(), said.append, once=True)
+    assert said and "watch.every = 'soon'" in said[0]
+
+
+SWEEP = """
+import sys
+from pathlib import Path
+from flows.here import Here
+from flows.watch import watch
+watch(Path(sys.argv[1]), Here(print), print, once=True)
+"""
+
+
+@pytest.fixture
+def sweepers(tmp_path: Path, toy_digits: Digits) -> Iterator[Path]:
+    workspace = tmp_path / "ws"
+    versions.init(workspace)
+    write_drop(toy_digits, "toy", workspace / "data/incoming/toy", noise=0.05, seed=0)
+    yield workspace
+
+
+@pytest.mark.slow
+@pytest.mark.prefect
+@pytest.mark.timeout(600)
+def test_eight_sweepers_at_once_make_one_run_and_a_copy_makes_none(sweepers: Path, prefect_home: Path) -> None:
+    command = [sys.executable, "-P", "-c", SWEEP, str(sweepers)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    time.sleep(1.0)
+    shutil.copytree(sweepers / "data/incoming/toy", sweepers / "data/incoming/while-running")
+    said = "".join(process.communicate()[0] for process in running)
+    assert [process.returncode for process in running] == [0] * 8
+    shutil.copytree(sweepers / "data/incoming/toy", sweepers / "data/incoming/renamed")
+    said += subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    runs = [line for line in said.splitlines() if line.startswith("curate: complete")]
+    assert len(runs) == 1, said
+    assert git.git(sweepers, "log", "--format=%s").splitlines()[:-1] == ["curate: 0001-toy", "receive: 0001-toy"]
+
+
+def test_the_busy_workspace_of_another_process_is_seen(tmp_path: Path) -> None:
+    from flows.here import Here
+
+    workspace = make(tmp_path / "ws")
+    code = "import sys, time; from pathlib import Path; from tasks import versions\n"
+    code += "with versions.lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, str(workspace)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        assert Here(print).busy(workspace)
+        other.kill()
+    assert not Here(print).busy(workspace)
