@@ -10,7 +10,7 @@ from __future__ import annotations
 from .code import write_code_versions
 from .create import init
 from .data import RemoteDown
-from .history import Diff, Revision, diff, ensure_shards, log, read_dataset, verify
+from .history import Diff, Revision, diff, ensure_shards, log, read_dataset, read_past, verify
 from .publishing import Published, publish, require_published
 from .sharing import commit_run, share_drop, take_answers, unshared_drops
 from .update import prepare_run, update
@@ -31,6 +31,7 @@ __all__ = [
     "prepare_run",
     "publish",
     "read_dataset",
+    "read_past",
     "repair",
     "reproduce",
     "require_clean",
