@@ -28,9 +28,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import overview
+from . import environment, overview
 from .exporter import CONTENT_TYPE, exposition
-from .runs import Runs
 from .sight import Sight
 
 HOSTS = ("127.0.0.1", "localhost", "[::1]")
@@ -72,6 +71,8 @@ class _Guarded:
 
 def app(workspace: Path) -> Starlette:
     """The page of one workspace; it asks nothing of the disk or the server before the first request."""
+    from .runs import Runs  # Prefect makes its home at import: `main` says where, first
+
     sight, runs = Sight(workspace), Runs()
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("flows", "."), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
@@ -138,6 +139,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not (arguments.workspace / "params.yaml").is_file():
         parser.exit(1, f"Folder '{arguments.workspace}' is no workspace. Run: assay init {arguments.workspace}\n")
+    environment.prepare(arguments.workspace)
     serve(arguments.workspace, arguments.port)
 
 

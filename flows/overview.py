@@ -10,14 +10,16 @@ import statistics
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import charts
 from .charts import Heat, shade
 from .confusion import confusion
 from .noise_history import NOW, folded, largest
-from .runs import Run, Server
 from .state import Arrival, State
+
+if TYPE_CHECKING:  # it imports Prefect
+    from .runs import Run, Server
 
 UNKNOWN = "\N{EN DASH}"
 MOST = 30  # rows of a list; the rest are counted

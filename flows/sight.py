@@ -78,10 +78,11 @@ class Sight:
         self._unread.pop(part, None)
         try:
             value = read()
-        except UNREADABLE as error:
-            value = empty
+        except UNREADABLE as error:  # not kept: it may pass by itself
+            self._kept.pop(part, None)
             if any(stamp):
                 self._unread[part] = str(error) or type(error).__name__
+            return empty
         self._kept[part] = (stamp, value)
         return value
 

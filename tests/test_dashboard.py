@@ -46,7 +46,7 @@ def words(html: str) -> str:
 
 def test_the_page_tells_revisions_with_noise_and_the_accuracy_that_was_measured(shown: str) -> None:
     rows = [words(row) for row in re.findall(r"<tr>.*?</tr>", shown)]
-    assert "now 2.0 % - 90.0 % - – - not published" in rows
+    assert "now 2.0 % - 90.0 % - - - not published" in rows
     assert any(row.startswith("dataset@v1.0.1 4.0 % 98.0 % ± 1.4 90.0 % 3 1 0") for row in rows)
     assert any(row.startswith("dataset@v1.0.0 10.0 % - 90.0 % 3") for row in rows)
 

@@ -79,6 +79,7 @@ def fill(workspace: Path) -> Path:
     ]
     store.write_table(data / "validate" / "gate.parquet", GATE, store.frame(GATE, held))
     durable.write_text(data / "validate" / "report.html", "<!doctype html><p>the validation page</p>")
+    store.write_report(data / "audit.json", Report("audit", {"items": 3}, seconds=1.5))
     store.write_report(data / "triage.json", Report("triage", {"queued": 2}, seconds=0.25))
     store.write_report(data / "revise.json", Report("revise", {"items": 3, "answers": 1}, seconds=0.5))
     for number in range(3):  # one answer is in the dataset, two are not
