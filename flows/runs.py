@@ -102,6 +102,11 @@ def ask() -> Server:
             get_client(httpx_settings={"timeout": PATIENCE}, sync_client=True) as client,
         ):
             return _ask(client)
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        return Server(
+            False, f"It says {code}." + (" Set PREFECT_API_AUTH_STRING to its password." if code == 401 else "")
+        )
     except UNREACHABLE as error:
         return Server(False, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no answer'}")
 
@@ -187,9 +192,9 @@ def _counts(client: SyncPrefectClient, names: Mapping[UUID, str]) -> dict[tuple[
 
 
 def _ui() -> str:
-    """Where the server's pages are: an http address, or nothing."""
+    """Where the server's pages are: an http address without a password in it, or nothing."""
     address = str(PREFECT_UI_URL.value() or str(PREFECT_API_URL.value() or "").removesuffix("/api"))
-    return address.rstrip("/") if address.startswith(("http://", "https://")) else ""
+    return address.rstrip("/") if address.startswith(("http://", "https://")) and "@" not in address else ""
 
 
 def _time(at: Any) -> float | None:

@@ -7,8 +7,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -349,15 +351,29 @@ def test_a_real_prefect_server_tells_of_runs_states_and_workers(workspace: Path,
     assert "ValueError: no &lt;script&gt;" in shown
 
 
+class _Refuses(BaseHTTPRequestHandler):
+    """A server that wants a password, as Prefect's does when it has one."""
+
+    def do_GET(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None: ...
+
+
 def test_a_server_that_does_not_answer_is_told_with_its_reason() -> None:
-    code = "import time; t = time.monotonic(); from flows.runs import ask; s = ask(); print(s.up, s.why)"
-    for address, said in (("http://127.0.0.1:9/api", "False ConnectError"), ("", "False PREFECT_API_URL is not set.")):
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", code],
-            env={**os.environ, "PREFECT_API_URL": address, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        assert done.stdout.startswith(said), done
+    code = "from flows.runs import ask; s = ask(); print(s.up, s.why)"
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Refuses) as refuses:
+        threading.Thread(target=refuses.serve_forever, daemon=True).start()
+        for address, said in (
+            ("http://127.0.0.1:9/api", "False ConnectError"),
+            ("", "False PREFECT_API_URL is not set."),
+            (f"http://127.0.0.1:{refuses.server_port}/api", "False It says 401. Set PREFECT_API_AUTH_STRING"),
+        ):
+            variables = {**os.environ, "PREFECT_API_URL": address, "PYTHONPATH": str(ROOT)}
+            command = [sys.executable, "-P", "-c", code]
+            done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True, timeout=60)
+            assert done.stdout.startswith(said), done
+        refuses.shutdown()
