@@ -7,11 +7,29 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 520, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
+LEVELS = 8  # shades of a heat map: the classes h1 to h8 of page.css
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """A coloured table for the macro `heat` of parts.html.j2; the number is in the cell, so that colour is not all."""
+
+    rows: Sequence[str]
+    columns: Sequence[str]
+    cells: Mapping[tuple[str, str], tuple[str, int]]  # (row, column) -> what it says, its shade (0: none)
+    row_word: str  # "given": what a row's name is
+    column_word: str
+
+
+def shade(value: float, most: float) -> int:
+    """0 for nothing, else 1 to LEVELS."""
+    return 0 if value <= 0 or most <= 0 else min(LEVELS, 1 + int(value / most * LEVELS * 0.999))
 
 
 def line(
@@ -87,7 +105,7 @@ def dots(groups: Mapping[str, Sequence[float]]) -> Markup:
     return _svg(parts, "accuracy by revision", height)
 
 
-def bars(rows: Sequence[tuple[str, float]], *, unit: str) -> Markup:
+def bars(rows: Sequence[tuple[str, float]], *, unit: str, label: str = "") -> Markup:
     """Horizontal bars with their values; for seconds a stage."""
     if not rows:
         return Markup("")
@@ -100,7 +118,7 @@ def bars(rows: Sequence[tuple[str, float]], *, unit: str) -> Markup:
         parts.append(f'<text class="name" x="{left - 8}" y="{y + 16}" text-anchor="end">{escape(name)}</text>')
         parts.append(f'<rect class="bar" x="{left}" y="{y + 5}" width="{max(width, 1):.1f}" height="14" rx="3"/>')
         parts.append(f'<text x="{left + width + 6:.1f}" y="{y + 16}">{value:.1f} {escape(unit)}</text>')
-    return _svg(parts, f"{unit} a stage", row_height * len(rows))
+    return _svg(parts, label or f"{unit} a stage", row_height * len(rows))
 
 
 def _svg(parts: Sequence[str], label: str, height: float = HEIGHT) -> Markup:

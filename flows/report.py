@@ -1,13 +1,12 @@
 """What does the workspace look like now? One self-contained page, report.html: no script, no external host.
 
 Reads what the stages wrote; writes report.html in the workspace root. The demo adds what only it knows (what was
-planted, a model's accuracy) as `story`.
+planted, a model's accuracy) as `story`; the accuracies stay in .assay/accuracy.json, for the dashboard.
 """
 
 from __future__ import annotations
 
 import base64
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,9 +19,9 @@ from tasks import STAGES, durable, labels, modalities, params, store, versions
 from tasks.model import ANNOTATIONS, DUPLICATES, FINDINGS, GATE, MANIFEST, QUARANTINE, QUEUE, Mistake, Task
 
 from . import charts
+from .confusion import confusion
 
 FINDS = 40  # thumbnails on the page
-CLASSES = 20  # rows and columns of the confusion table; the rest are said to be left out
 ROWS = 50  # quarantined rows and held subjects shown; the rest are counted
 
 
@@ -33,7 +32,7 @@ class Story:
     sentences: Sequence[str] = ()
     table: Sequence[tuple[str, str, str]] = ()  # name, value, what it means
     curve: Sequence[tuple[float, float]] = ()  # share of the queue reviewed -> share of planted errors found
-    accuracy: Mapping[str, Sequence[float]] = field(default_factory=dict)  # revision -> accuracy a seed
+    accuracy: Mapping[str, Sequence[float]] = field(default_factory=dict)  # "v1.0.0 cleaned" -> accuracy a seed
     doubts: Mapping[str, Any] | None = None  # of `doubts`, before the queue was answered; None: as they are now
 
 
@@ -45,6 +44,9 @@ def write_report(workspace: Path, story: Story | None = None) -> Path:
     page = environment.get_template("report.html.j2").render(**collect(workspace, story or Story()), charts=charts)
     path = workspace / "report.html"
     durable.write_text(path, page)
+    if story is not None and story.accuracy:
+        of = {f"dataset@{name.split()[0]}": list(seeds) for name, seeds in story.accuracy.items()}
+        store.write_json(workspace / ".assay" / "accuracy.json", of)
     return path
 
 
@@ -117,7 +119,7 @@ def doubts(workspace: Path) -> dict[str, Any]:
     show = labels.kind(task.kind).show
     return {
         "finds": _finds(data, task, show),
-        "confusion": _confusion(data),
+        "confusion": confusion(data / "audit" / "confusions.csv"),
         "severity": _severity(data),
     }
 
@@ -146,26 +148,6 @@ def _finds(data: Path, task: Task, show: Any) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def _confusion(data: Path) -> dict[str, Any]:
-    """Given against suggested labels of the flagged items as the audit counted them, the most confused classes."""
-    path = data / "audit" / "confusions.csv"
-    if not path.exists():
-        return {"classes": [], "cells": {}, "left_out": 0, "most": 0}
-    with open(path, encoding="utf-8", newline="") as file:
-        cells = {(row["given"], row["suggested"]): int(row["count"]) for row in csv.DictReader(file)}
-    weight: Counter[str] = Counter()
-    for (given, suggested), count in cells.items():
-        weight[given] += count
-        weight[suggested] += count
-    classes = sorted(name for name, _ in weight.most_common(CLASSES))
-    return {
-        "classes": classes,
-        "cells": cells,
-        "left_out": len(weight) - len(classes),
-        "most": max(cells.values(), default=0),
-    }
 
 
 def _severity(data: Path) -> list[tuple[float, float]]:

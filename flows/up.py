@@ -80,10 +80,6 @@ def _plans(workspace: Path, here: address.Server) -> dict[str, tuple[list[str], 
     for pool in server.POOLS:
         plans[f"worker-{pool}"] = worker_of(pool, workspace / ".assay" / "workers" / pool, client)
     plans["watch"] = ([*python, "flows.cli", "watch"], client)
-    import importlib.util
-
-    if importlib.util.find_spec("flows.dashboard") is None:
-        return plans
     page = [*python, "flows.dashboard", str(workspace), "--port", here.page.rpartition(":")[2]]
     plans["page"] = (page, client)
     return plans

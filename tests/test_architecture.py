@@ -102,6 +102,10 @@ HOMES = {
     "torchvision": ("tasks.modalities.image", "tasks.augment"),
     "dvc": ("tasks.versions",),
     "typer": ("flows.",),
+    "starlette": ("flows.dashboard",),
+    "uvicorn": ("flows.dashboard",),
+    "prometheus_client": ("flows.exporter",),
+    "httpx": ("flows.",),
 }
 
 

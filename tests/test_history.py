@@ -49,6 +49,14 @@ def test_the_log_is_newest_first_with_counts_and_parents(two: Path) -> None:
     assert second.at.endswith("+00:00")
 
 
+def test_a_report_of_an_older_revision_is_read_from_the_cache_alone_and_only_with_right_bytes(two: Path) -> None:
+    names = ["data/audit.json", "data/audit/noise.json"]  # the toy audit writes no noise.json
+    shutil.rmtree(two / ".assay" / "remote", ignore_errors=True)
+    assert versions.read_past(two, "v1.0.0", names) == {"data/audit.json": {"counts": {"items": 3}}}
+    spoil(object_path(two, ".dvc/cache", "data/audit.json", "dataset@v1.0.0"))
+    assert versions.read_past(two, "v1.0.0", names) == {}
+
+
 @pytest.mark.parametrize("name", ["v1.0.0", "dataset@v1.0.0", "1.0.0"])
 def test_an_older_revision_is_read_without_touching_the_workspace(two: Path, name: str) -> None:
     before = (two / TABLE).read_bytes()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,6 +84,25 @@ def read_dataset(workspace: Path, revision: str) -> pd.DataFrame:
     with store(workspace) as objects:
         path = _proved(workspace, objects, tag, TABLE)
     return tables.read_table(path, DATASET)
+
+
+def read_past(workspace: Path, revision: str, names: Sequence[str]) -> dict[str, Any]:
+    """Small JSON files that the stages left at a revision (`data/audit/noise.json`), those that this cache holds.
+
+    Never asks the remote, so that a page waits for no network; bytes that are not what their name says are left out.
+    """
+    workspace = workspace.resolve()
+    tag = manifest.resolve(workspace, revision)
+    found = {}
+    with store(workspace) as objects:
+        for path, oid in outs_at(workspace, tag).items():
+            wanted = [name for name in names if name == path or name.startswith(f"{path}/")]
+            if wanted and objects.is_right_in_cache(oid):
+                here = objects.files({path: oid})
+                for name in wanted:
+                    if name in here and objects.is_right_in_cache(here[name]):
+                        found[name] = tables.read_json(objects.cached(here[name]))
+    return found
 
 
 def _proved(workspace: Path, objects: Store, tag: str, name: str) -> Path:
