@@ -10,14 +10,14 @@ from tasks import check_params, steps, versions
 from tasks.model import Report
 
 from .artifacts import publish_summary
-from .curate import on_a_worker
+from .at_work import at_work
 
 
 @flow(name="augment", flow_run_name="augment", persist_result=False)
 def augment(workspace: Path) -> Report:
     """Augment the newest revision, and nothing that is not published; only shards whose rows changed are made again."""
     workspace = workspace.resolve()
-    with versions.lock(workspace, wait=on_a_worker()):
+    with at_work(workspace, "augment"):
         if unreachable := versions.prepare_run(workspace):
             get_run_logger().warning(unreachable)
         check_params(workspace)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefect import flow, get_run_logger
-from prefect.runtime import deployment
 
-from tasks import arrivals, attempts, check_params, params, policy, steps, versions
+from tasks import arrivals, check_params, params, policy, steps, versions
 from tasks.model import DropRejected, Report
 
 from . import events
 from .artifacts import publish_summary
+from .at_work import at_work
 from .clock import now
 
 
@@ -39,7 +39,7 @@ class Curated:
 def curate(workspace: Path, landings: tuple[Path, ...] | None = None) -> Curated:
     """Receive `landings` (default: every complete drop in data/incoming), then run what follows from them."""
     workspace = workspace.resolve()
-    with versions.lock(workspace, wait=on_a_worker()), attempts.noted(workspace, "curate"):
+    with at_work(workspace, "curate"):
         if unreachable := versions.prepare_run(workspace):
             get_run_logger().warning(unreachable)
         check_params(workspace)
@@ -59,11 +59,6 @@ def curate(workspace: Path, landings: tuple[Path, ...] | None = None) -> Curated
     publish_summary("curate", workspace, (*received, *reports), held=(*rejected, *gate.notes))
     events.tell("queue.ready", workspace, items=queue.counts.get("queued", 0), drops=", ".join(drops))
     return curated
-
-
-def on_a_worker() -> bool:
-    """Whether this run came through a deployment: it waits for a busy workspace, a person gets a sentence."""
-    return deployment.id is not None
 
 
 def _complete(workspace: Path) -> list[Path]:

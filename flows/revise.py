@@ -16,8 +16,8 @@ from tasks.model import Report
 
 from . import events
 from .artifacts import publish_summary
+from .at_work import at_work
 from .clock import now
-from .curate import on_a_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Revised:
 def revise(workspace: Path) -> Revised:
     """Apply whatever verdicts there are, and publish."""
     workspace = workspace.resolve()
-    with versions.lock(workspace, wait=on_a_worker()), attempts.noted(workspace, "revise"):
+    with at_work(workspace, "revise"):
         if unreachable := versions.prepare_run(workspace):
             get_run_logger().warning(unreachable)
         check_params(workspace)

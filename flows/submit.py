@@ -24,14 +24,18 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
 
 from tasks.model import Mistake
 
+from .at_work import is_alive, sweep
 from .watch import Job, Work
 
 DEPLOYMENT = "workspace"  # its name in prefect.yaml
 FLOWS = ("curate", "revise", "augment")
 SOON = timedelta(seconds=30)  # a run that is scheduled for later is no run yet
+GRACE = 10.0  # seconds that a run may be Running before its process has noted itself
+PENDING = 120.0  # seconds from a worker's taking a run to its start; importing everything takes ten
 ACTIVE = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
 
 
@@ -39,8 +43,8 @@ class OnServer:
     """Runs flows through their deployments."""
 
     def busy(self, workspace: Path) -> bool:
-        """Whether a run of a flow of ours is at work, or waits for its turn."""
-        return bool(active_runs())
+        """Whether a run of a flow of ours is at work, or waits for its turn; one whose process is gone is ended."""
+        return any([not _ended_if_lost(workspace, run) for run in active_runs()])
 
     def start(self, work: Work, workspace: Path, attempt: int) -> Job:
         """Create the run; a worker takes it from there."""
@@ -58,6 +62,25 @@ def active_runs() -> list[FlowRun]:
         )
     soon = datetime.now(UTC) + SOON
     return [run for run in runs if run.next_scheduled_start_time is None or run.next_scheduled_start_time <= soon]
+
+
+def _ended_if_lost(workspace: Path, run: FlowRun) -> bool:
+    """Whether the run is lost: its process is gone, or its worker died between taking and starting it.
+
+    The server is told, which frees the run's place; otherwise it would believe in it for ever, or until the heartbeat
+    automation ends it.
+    """
+    if run.state is None or not (run.state.is_running() or run.state.is_pending()):
+        return False
+    age = (datetime.now(UTC) - run.state.timestamp).total_seconds()
+    alive = is_alive(workspace, str(run.id))
+    if alive or age < (GRACE if run.state.is_running() else PENDING):
+        return False
+    with get_client(sync_client=True) as client, server_is_there():
+        said = "Its process is gone." if run.state.is_running() else f"No worker started it within {PENDING:.0f} s."
+        client.set_flow_run_state(run.id, Crashed(message=said), force=True)
+    sweep(workspace)
+    return True
 
 
 def create_run(deployment: str, key: str, **parameters: str | int | list[str]) -> FlowRun:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -15,12 +16,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run, task_run
+from prefect.states import Crashed
 
 from . import versions
 from .model import StageFailed
 from .shards import SHARDED
 
 ATTEMPTS = 3  # runs of one stage, where workers die
+LOST = 120.0  # seconds from a worker's taking a run to its start; importing everything takes ten
 POLL = 1.0  # seconds between two looks at a run
 PATIENCE = 60.0  # seconds after which a run that no worker has taken is worth a line in the log
 
@@ -93,8 +96,18 @@ def _wait(run: FlowRun, pool: str, log: Log) -> FlowRun:
             run = client.read_flow_run(run.id)
             if run.state is not None and run.state.is_final():
                 return run
+            if run.state is not None and run.state.is_pending() and _age(run) > LOST:
+                said = f"Its worker took it and did not start it within {LOST:.0f} s."
+                client.set_flow_run_state(run.id, Crashed(message=said), force=True)
+                continue
             waits = run.state is None or run.state.is_scheduled()
             if waits and not told and time.monotonic() - begun > PATIENCE:
                 log(f"No worker of pool '{pool}' has taken it yet. Start one with: assay worker ORIGIN --pool {pool}")
                 told = True
             time.sleep(POLL)
+
+
+def _age(run: FlowRun) -> float:
+    """Seconds since the run came into its state."""
+    assert run.state is not None
+    return (datetime.now(UTC) - run.state.timestamp).total_seconds()
