@@ -1,0 +1,213 @@
+"""Ten drops, while workers, server and remote are killed at random: is every one published, and is it the same dataset?
+
+A real Prefect server (on SQLite, and on PostgreSQL), a coordinator and a GPU worker with clones and caches of their own
+on two pools, a bare git remote, an S3 remote on a real server process. Seeded; prints what it measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from fleet import AUTH, AWS, SECRET, Fleet
+from postgres import postgres
+
+from flows.digits import Digits, digits, write_drop
+from tasks import arrivals, store, versions
+from tasks.versions import git
+
+pytestmark = [pytest.mark.long, pytest.mark.production, pytest.mark.prefect, pytest.mark.timeout(5000)]
+
+SEED = int(os.environ.get("ASSAY_SEED", "3"))
+DROPS, ITEMS = 10, 60
+KILLS = int(os.environ.get("ASSAY_KILLS", "8"))
+ENDED = re.compile(r" in ([\d.]+) s$")
+VICTIMS = ("worker-cpu", "worker-gpu", "server", "relay", "watch")
+
+
+@pytest.fixture(scope="module")
+def truth() -> Digits:
+    """Ten drops of sixty real digits each."""
+    whole = digits(SEED)
+    rows = {f"drop-{n:02d}": np.arange(n * ITEMS, (n + 1) * ITEMS) for n in range(DROPS)}
+    return Digits(whole.images, whole.labels, rows, whole.test)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, truth: Digits) -> Path:
+    """The same drops in the same order, one machine, nobody disturbs it."""
+    workspace = tmp_path_factory.mktemp("undisturbed") / "ws"
+    versions.init(workspace)
+    for drop in truth.drops:
+        write_drop(truth, drop, workspace / "data/incoming" / drop, noise=0.05, seed=SEED)
+        time.sleep(0.02)  # the order of completion
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "ASSAY_"))}
+    for command in ("run", "revise"):
+        line = [sys.executable, "-P", "-m", "flows.cli", command, "--quiet", "--workspace", str(workspace)]
+        assert subprocess.run(line, env=clean, check=False).returncode == 0
+    return workspace
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
+    if request.param == "postgresql":
+        with postgres(tmp_path / "postgres") as url:
+            yield from _fleet(tmp_path, url)
+    else:
+        yield from _fleet(tmp_path, None)
+
+
+def _fleet(root: Path, database: str | None) -> Iterator[Fleet]:
+    made = Fleet(root / "fleet", database)
+    made.root.mkdir()
+    try:
+        made.make()
+        made.start("server")
+        made.set_up()
+        for name in ("worker-cpu", "worker-gpu", "watch"):
+            made.start(name)
+        yield made
+    finally:
+        made.end()
+
+
+def settled(fleet: Fleet) -> bool:
+    """Every drop received, through the stages and in a revision that the remote has; nothing at work."""
+    workspace = fleet.workspace
+    names = {json.loads(path.read_text())["name"] for path in (workspace / "data/drops").glob("*/receipt.json")}
+    waiting = {arrival.name for arrival in arrivals.seen(workspace) if arrival.state == "held"}
+    if len(names | waiting) < DROPS or versions.curate_due(workspace) or versions.revise_due(workspace):
+        return False
+    return git.git(workspace, "ls-remote", "origin", "main").split()[0] == git.git(workspace, "rev-parse", "HEAD")
+
+
+def test_ten_drops_are_published_whatever_is_killed(
+    fleet: Fleet, truth: Digits, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = random.Random(SEED)
+    begun = time.monotonic()
+    delivered: dict[str, float] = {}
+    kills_at = sorted(rng.uniform(10, 15 * DROPS) for _ in range(KILLS))
+    drops_at = [15.0 * n + rng.uniform(0, 10) for n in range(DROPS)]
+    to_start: list[tuple[float, str]] = []
+    while True:
+        now = time.monotonic() - begun
+        while drops_at and now >= drops_at[0]:
+            drops_at.pop(0)
+            drop = f"drop-{len(delivered):02d}"
+            write_drop(truth, drop, fleet.workspace / "data/incoming" / drop, noise=0.05, seed=SEED)
+            delivered[drop] = time.time()
+        while kills_at and now >= kills_at[0]:
+            kills_at.pop(0)
+            if (name := rng.choice(VICTIMS)) not in {waiting for _, waiting in to_start}:
+                fleet.kill(name)
+                to_start.append((now + rng.uniform(1, 6), name))
+        for entry in [entry for entry in to_start if now >= entry[0]]:
+            to_start.remove(entry)
+            fleet.start(entry[1])
+        if not drops_at and not kills_at and not to_start and settled(fleet):
+            break
+        assert now < 2400, fleet.logs()
+        time.sleep(0.5)
+    seconds = time.monotonic() - begun
+    figures = measured(fleet, delivered)
+    with capsys.disabled():
+        print(f"\n{'PostgreSQL' if fleet.database else 'SQLite'}: {DROPS} drops, killed: {', '.join(fleet.kills)}")
+        print(f"  all published after {seconds:.0f} s, the last of them delivered after {15.0 * DROPS:.0f}")
+        for line in figures:
+            print(f"  {line}")
+
+    clone = fresh_clone(fleet, tmp_path)
+    done = command(clone, "verify")
+    assert done.returncode == 0, done.stderr
+    with capsys.disabled():
+        print(f"  verify on a fresh clone: {done.stdout.strip().splitlines()[-1]}")
+    table = Path("data/revise/dataset.parquet")
+    newest = versions.log(fleet.workspace)[0].tag
+    wanted = store.sha256_file(undisturbed / table)
+    assert store.sha256_file(fleet.workspace / table) == wanted
+    listed = json.loads(git.git(clone, "show", f"{newest}:data/revision.json"))["files"]
+    assert wanted in json.dumps(listed)
+    secrets_are_nowhere(fleet, clone)
+
+
+def command(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "ASSAY_", "AWS_"))}
+    line = [sys.executable, "-P", "-m", "flows.cli", *arguments, "--workspace", str(workspace)]
+    return subprocess.run(line, capture_output=True, text=True, env=clean | AWS, check=False)
+
+
+def fresh_clone(fleet: Fleet, tmp_path: Path) -> Path:
+    """What a stranger has: git clone, and the S3 remote."""
+    clone = tmp_path / "fresh"
+    shutil.rmtree(clone, ignore_errors=True)
+    subprocess.run(["git", "clone", "--quiet", str(fleet.origin), str(clone)], check=True)
+    return clone
+
+
+def measured(fleet: Fleet, delivered: dict[str, float]) -> list[str]:
+    """Event to start, time per drop, and what orchestration adds to a stage, from the server's own record."""
+    runs = [run for run in fleet.ask("/flow_runs/filter") if run["start_time"]]
+    starts = sorted(_time(run["start_time"]) for run in runs if str(run["name"]) == "curate")
+    to_start = [min((start - at for start in starts if start >= at), default=0.0) for at in delivered.values()]
+    log = git.git(fleet.workspace, "log", "--format=%ct %s").splitlines()
+    done = [float(line.split()[0]) for line in log if " curate: " in line]
+    received = [float(line.split()[0]) for line in log if " receive: " in line]
+    to_queue = [min((at for at in done if at >= began), default=began) - began for began in received]
+    states = Counter(str(run["state_name"]) for run in runs)
+    added = overhead(fleet)
+    return [
+        f"flow runs by state: {dict(states)}",
+        f"a complete drop to the start of its run: {_spread(to_start)}",
+        f"received to queue: {_spread(to_queue)}",
+        f"what a task run adds to its stage ({len(added)} of them): {_spread(added)}",
+    ]
+
+
+def overhead(fleet: Fleet) -> list[float]:
+    """Seconds of a stage's task run beyond those that the stage itself reports in its last line."""
+    said = {str(line["task_run_id"]): str(line["message"]) for line in fleet.ask("/logs/filter")}
+    reported = {run: ENDED.search(message) for run, message in said.items()}
+    return [
+        float(str(run["total_run_time"])) - float(found[1])
+        for run in fleet.ask("/task_runs/filter")
+        if run["state_type"] == "COMPLETED" and (found := reported.get(str(run["id"]))) is not None
+    ]
+
+
+def _spread(values: list[float]) -> str:
+    return f"median {statistics.median(values):.1f} s, worst {max(values):.1f} s" if values else "none"
+
+
+def _time(text: object) -> float:
+    return datetime.fromisoformat(str(text).replace("Z", "+00:00")).timestamp()
+
+
+def secrets_are_nowhere(fleet: Fleet, clone: Path) -> None:
+    """Neither the store's secret nor the server's password is in any file, database, log or commit."""
+    password = AUTH.partition(":")[2]
+    wanted = [SECRET.encode(), password.encode()]
+    found = [path for path, content in fleet.everything_written().items() for secret in wanted if secret in content]
+    assert found == []
+    history = git.git(clone, "log", "--all", "--patch", "--text")
+    assert SECRET not in history and password not in history
+    assert hashlib.sha256(history.encode("utf-8", "surrogateescape")).hexdigest()
+    with suppress(httpx.TransportError):
+        assert SECRET not in json.dumps(fleet.ask("/flow_runs/filter"))
+        assert SECRET not in json.dumps(fleet.ask("/logs/filter"))
