@@ -1,6 +1,7 @@
 """What does a further drop cost, beside the same content from an empty workspace?
 
     python benchmarks/increment.py RESULT.json [--items 60000] [--shares 0.1 1 10 100]
+    python benchmarks/increment.py RESULT.json --items 3000 --shares 1    # whether it works: two minutes
 
 A base of small PNG images, made here, is received, curated and published. Then, each on a copy of that workspace, a
 further drop of 0.1, 1, 10 and 100 % of it (--shares), end to end: `assay run` (receive -> queue), then `assay revise`.
