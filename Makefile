@@ -5,7 +5,7 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_
 PYTEST := $(THREADS) $(BIN)/python -P -m pytest
 DEMO ?= demo-workspace
 
-.PHONY: demo test test-long check bench format lock setup clean
+.PHONY: demo test test-long test-production check bench format lock setup clean
 
 demo: setup  ## a complete story on real digits, no servers; about three minutes
 	$(BIN)/assay demo $(DEMO)
@@ -14,7 +14,10 @@ test: setup  ## every test but the long ones
 	$(PYTEST) -n 2 --dist loadgroup -m "not long"
 
 test-long: setup  ## the long ones: minutes to hours
-	$(PYTEST) -m long
+	$(PYTEST) -m "long and not production"
+
+test-production: setup  ## ten drops while everything is killed, on SQLite and on PostgreSQL; about half an hour
+	$(PYTEST) -m production -s
 
 check: setup  ## what CI runs
 	$(BIN)/ruff format --check .
@@ -25,6 +28,7 @@ check: setup  ## what CI runs
 bench: setup  ## what docs/ claims, measured again; minutes, and a quiet machine
 	mkdir -p benchmarks/results
 	$(THREADS) $(BIN)/python benchmarks/receive.py benchmarks/results/receive.json
+	$(THREADS) $(BIN)/python benchmarks/increment.py benchmarks/results/increment.json
 
 format: setup
 	$(BIN)/ruff check --fix .

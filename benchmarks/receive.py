@@ -1,6 +1,6 @@
 """How fast does a folder of small files become a drop, and in how much memory?
 
-    python -P benchmarks/receive.py RESULT.json [--files 60000] [--rounds 3]
+    python benchmarks/receive.py RESULT.json [--files 60000] [--rounds 3]
 
 Side by side in each round, on fresh copies of nothing but the workspace, the same files in the page cache:
 

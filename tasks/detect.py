@@ -29,7 +29,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from . import answers, copies, durable, store, vectors
+from . import answers, copies, durable, search, store, vectors
 from . import labels as label_kinds
 from .model import DUPLICATES, FINDINGS, MANIFEST, PASSED, Mistake, Report, Task
 from .store import FloatArray
@@ -124,6 +124,20 @@ def anomaly(x_ND: FloatArray, name: str, params: Params) -> ScoreArray:
     return np.where(np.isfinite(score_N), score_N, np.nan)
 
 
+def pair_scores(pair_ND: FloatArray, params: Params) -> dict[str, ScoreArray | Mistake]:
+    """Detector -> its raw scores of the pairs, or why it has none; the neighbours are looked for once for all."""
+    found: dict[str, ScoreArray | Mistake] = {}
+    with search.shared(params.neighbours * (2 if "LOF" in params.detectors else 1)):
+        for name in params.detectors:
+            try:
+                found[name] = anomaly(pair_ND, name, params)
+            except Mistake as mistake:
+                found[name] = mistake
+            else:
+                print(f"detect: {name} has scored {len(pair_ND):,} pairs", flush=True)
+    return found
+
+
 def severity(score_N: ScoreArray) -> ScoreArray:
     """Raw scores, larger = odder, as severity, (N,) in [0, 1): z / (z + 3), z = robust deviations above the median.
 
@@ -214,20 +228,18 @@ def odd(
         return found, [*notes, "Pairs were not looked at: they need three labelled items and two classes."]
     y_NK = kind.encode([ys[usable[m]] for m in paired], classes) * np.float32(params.y_weight)
     pair_ND = np.concatenate([x_ND[paired], y_NK], axis=1)
-    for name in params.detectors:
+    for name, score in pair_scores(pair_ND, params).items():
         if name in AT_CHANCE:
             notes.append(f"{name} is at chance on pairs: a wrong label is normal in each marginal. Prefer KNN or LOF.")
-        try:
-            how_odd_N = severity(anomaly(pair_ND, name, params))
-        except Mistake as mistake:  # the other detectors still run
-            notes.append(str(mistake))
+        if isinstance(score, Mistake):  # the other detectors have run
+            notes.append(str(score))
             continue
+        how_odd_N = severity(score)
         chosen = notable(how_odd_N, params.least_severity, params.contamination)
         for rank, m in enumerate(chosen, 1):
             n = int(usable[paired[m]])
             reason = f"With the label {names[n]} it is number {rank} of {len(paired):,} odd pairs to {name}{crowd(n)}."
             add(n, f"xy_{name.lower()}_v1", float(how_odd_N[m]), reason, leaders[n])
-        print(f"detect: {name} has scored {len(paired):,} pairs", flush=True)
     return found, notes
 
 

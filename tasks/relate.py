@@ -6,8 +6,9 @@ Writes  data/relate/items.parquet     item: what row n stands for
         data/relate/distances.npy     (N, k) float32, Euclidean between joint vectors, in [0, 2]
 
 A joint vector is all views of an item, each of length 1, side by side, divided by the root of their number.
-Up to `exact_below` items every distance is computed (a GEMM in blocks); above, pynndescent, which compiles for many
-seconds at first use in every process, and whose recall on a sample is measured against exact rows and printed.
+Up to `exact_below` items every distance is computed (a GEMM in blocks); above, nearest-neighbour descent (descent.py),
+which compiles for half a minute once in a workspace, and whose recall on a sample is measured against exact rows and
+printed.
 """
 
 # N items, B rows of a block, D values of a joint vector, k neighbours, M candidates
@@ -131,17 +132,15 @@ def nearest_first(x_ND: FloatArray, rows: NDArray[np.int64], idx_BM: IntArray) -
     return np.take_along_axis(idx_BM, order, axis=1), np.take_along_axis(d_BM, order, axis=1)
 
 
-def approximate_neighbours(x_ND: FloatArray, k: int, *, seed: int, threads: int) -> tuple[IntArray, FloatArray]:
-    """As exact_neighbours, by nearest-neighbour descent (Dong, Moses, Li 2011); rows it leaves short are exact."""
-    from numba import config  # compiles: only those above the crossover pay
-    from pynndescent import NNDescent
+def approximate_neighbours(
+    x_ND: FloatArray, k: int, *, seed: int, threads: int, cache: Path | None = None
+) -> tuple[IntArray, FloatArray]:
+    """As exact_neighbours, by nearest-neighbour descent (its machine code is in `cache`); rows left short are exact."""
+    from . import descent  # seconds to import, more to compile: only those above the crossover pay
 
     k = min(k, len(x_ND) - 1)
     wanted = min(k + 11, len(x_ND))  # itself, and some to spare: the wider search is what the recall comes from
-    index = NNDescent(
-        x_ND, metric="euclidean", n_neighbors=wanted, random_state=seed, n_jobs=min(threads, config.NUMBA_NUM_THREADS)
-    )
-    found_NM = np.asarray(index.neighbor_graph[0], dtype=np.int32)
+    found_NM = descent.neighbours(x_ND, wanted, seed=seed, threads=threads, cache=cache)
     own_NM = (found_NM == np.arange(len(x_ND), dtype=np.int32)[:, None]) | (found_NM < 0)
     order = np.argsort(own_NM, axis=1, kind="stable")[:, :k]  # pynndescent's own order, the item itself moved last
     idx_Nk = np.take_along_axis(found_NM, order, axis=1)
@@ -179,8 +178,9 @@ def run(data: Path, params: Params) -> Report:
         if exact:
             neighbours_Nk, distances_Nk = exact_neighbours(x_ND, params.k)
         else:
+            cache = data.parent / ".assay" / "cache" / "relate"
             neighbours_Nk, distances_Nk = approximate_neighbours(
-                x_ND, params.k, seed=params.seed, threads=params.threads
+                x_ND, params.k, seed=params.seed, threads=params.threads, cache=cache
             )
         rng = np.random.default_rng(params.seed)
         rows = np.sort(rng.choice(len(items), min(len(items), params.sample), replace=False))

@@ -98,7 +98,7 @@ HOMES = {
     "pyarrow": ("tasks.store",),
     "great_expectations": ("tasks.expectations",),
     "cleanlab": ("tasks.audit", "tasks.labels"),
-    "pynndescent": ("tasks.relate",),
+    "pynndescent": ("tasks.descent",),
     "torchvision": ("tasks.modalities.image", "tasks.augment"),
     "dvc": ("tasks.versions",),
     "typer": ("flows.",),
