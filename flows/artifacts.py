@@ -1,15 +1,19 @@
-"""What does an engineer see in Prefect after a run? One markdown page: counts, what waits, and where to look."""
+"""What does an engineer see in Prefect after a run? A page (counts, what waits, where to look), and a table of the
+rows in quarantine; while it runs, steps.py shows a bar.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from tasks import versions
-from tasks.model import Report, counted
+from tasks import store, versions
+from tasks.model import QUARANTINE, Report, counted
 
+ROWS = 200  # of the table
+SHOWN = ("drop", "source", "code", "message", "remedy")
 PAGES = {
     "Validation": "data/validate/report.html",
     "Queue": "data/triage/queue.parquet",
@@ -29,7 +33,23 @@ def publish_summary(
     """Write the run's markdown artifact (key `assay-<flow>`) and return it."""
     text = markdown(flow, workspace, reports, held=held, revision=revision)
     create_markdown_artifact(text, key=f"assay-{flow}", description=f"{flow} in {workspace}")
+    if rows := quarantined(workspace):
+        create_table_artifact(
+            rows, key="assay-quarantine", description=f"Rows in quarantine in {workspace}, newest drop first"
+        )
     return text
+
+
+def quarantined(workspace: Path) -> list[dict[str, str]]:
+    """The rows in quarantine, the newest drop first, at most ROWS; each with what is wrong and what mends it."""
+    files = sorted((workspace / "data" / "ingest" / "quarantine").glob("*.parquet"), reverse=True)
+    rows: list[dict[str, str]] = []
+    for file in files:
+        table = store.read_table(file, QUARANTINE, columns=SHOWN)
+        rows += [{name: str(row[name])[:300] for name in SHOWN} for row in table[: ROWS - len(rows)].to_dict("records")]
+        if len(rows) == ROWS:
+            break
+    return rows
 
 
 def markdown(

@@ -9,11 +9,16 @@ draws the edge. No tags: each costs two seconds a task run, in which Prefect 3.8
 from __future__ import annotations
 
 import dataclasses
+import re
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
+import httpx
 from prefect import get_run_logger, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import task_run
@@ -22,6 +27,8 @@ from prefect.tasks import Task
 from . import params, policy, pools, receive, store, versions
 from .model import Report, StageFailed, counted
 
+COUNTING = re.compile(r"^\w+: ([\d,]+) of ([\d,]+) ")
+PROGRESS_SECONDS = 2.0  # between two words to the server
 PUBLISH_RETRIES = 2  # of a remote that does not answer; then the revision is pending
 
 After = Report | Sequence[Report] | None
@@ -47,11 +54,12 @@ def _stage(name: str, *, retries: int = 1, timeout_seconds: float = 6 * 3600) ->
     )
     def reproduce(workspace: Path, after: After = None) -> Report:
         logger = get_run_logger()
+        shown = Progress(name, logger.info)
         place = params.section(workspace / "params.yaml", "place", policy.Place)
         if (pool := getattr(place, name)) == "here":
-            ran = versions.reproduce(workspace, name, on_line=_to(logger.info))
+            ran = versions.reproduce(workspace, name, on_line=shown)
         else:
-            ran = pools.run_on(pool, workspace, name, _to(logger.info), shards=place.shards)
+            ran = pools.run_on(pool, workspace, name, shown, shards=place.shards)
         report = store.read_report(workspace / "data" / f"{name}.json")
         report = dataclasses.replace(report, status="ran" if ran else "cached")
         if not ran:
@@ -61,8 +69,36 @@ def _stage(name: str, *, retries: int = 1, timeout_seconds: float = 6 * 3600) ->
     return reproduce
 
 
-def _to(log: Callable[[str], None]) -> Callable[[str], None]:
-    return lambda line: log(line.rstrip()) if line.strip() else None
+class Progress:
+    """Hands a stage's lines to the log, and shows "embed: 1,000 of 60,000 items" as a progress artifact of the run."""
+
+    def __init__(self, stage: str, log: Callable[[str], None]) -> None:
+        self._stage, self._log = stage, log
+        self._artifact: UUID | None = None
+        self._next = 0.0  # when the server is told again
+
+    def __call__(self, line: str) -> None:
+        if not line.strip():
+            return
+        self._log(line.rstrip())
+        counted_ = COUNTING.match(line)
+        if counted_ is None:
+            return
+        done, whole = (int(number.replace(",", "")) for number in counted_.groups())
+        if time.monotonic() < self._next and done < whole:
+            return
+        self._next = time.monotonic() + PROGRESS_SECONDS
+        self._show(100.0 * done / max(whole, 1), line.strip())
+
+    def _show(self, percent: float, said: str) -> None:
+        try:
+            if self._artifact is not None:
+                update_progress_artifact(self._artifact, percent, said)
+            elif percent < 100.0:  # what is done at once needs no bar
+                key = f"assay-progress-{self._stage}"
+                self._artifact = cast(UUID, create_progress_artifact(percent, key, said))
+        except httpx.HTTPError:
+            self._next = time.monotonic() + 60.0  # a server that does not answer stops no stage
 
 
 # The table: one line a stage.

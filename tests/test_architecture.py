@@ -105,7 +105,7 @@ HOMES = {
     "starlette": ("flows.dashboard",),
     "uvicorn": ("flows.dashboard",),
     "prometheus_client": ("flows.exporter",),
-    "httpx": ("flows.",),
+    "httpx": ("flows.", "tasks.steps"),
 }
 
 

@@ -74,6 +74,7 @@ def test_curate_then_curate_again_then_a_stage_that_fails(workspace: Path, prefe
         artifacts = client.read_artifacts()
     summaries = [artifact for artifact in artifacts if artifact.description == f"curate in {workspace}"]
     assert len(summaries) == 2
+    assert [a.type for a in artifacts if a.key == "assay-quarantine"] == []  # nothing is in quarantine
     text = str(summaries[0].data)
     assert "| ingest | ran |" in text or "| ingest | cached |" in text
     assert "file://" in text
@@ -85,3 +86,49 @@ def test_the_summary_escapes_what_comes_from_the_data() -> None:
     text = markdown("curate", Path("ws"), [], held=["class '<b>[x](http://evil)</b>' is new"])
     assert "<b>" not in text.replace("\\<b\\>", "")
     assert "\\[x\\]" in text
+
+
+def test_a_bar_shows_a_stage_at_work_and_its_lines_reach_the_log(prefect_server: None) -> None:
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+
+    from tasks import steps
+
+    said: list[str] = []
+
+    @flow
+    def run() -> None:
+        shown = steps.Progress("embed", said.append)
+        for line in ("embed: learning\n", "embed: 500 of 2,000 items\n", "\n", "embed: 2,000 of 2,000 items\n"):
+            shown(line)
+        quick = steps.Progress("audit", said.append)
+        quick("audit: 9 of 9 items\n")
+
+    run()
+    assert said == [
+        "embed: learning",
+        "embed: 500 of 2,000 items",
+        "embed: 2,000 of 2,000 items",
+        "audit: 9 of 9 items",
+    ]
+    with get_client(sync_client=True) as client:
+        bars = [artifact for artifact in client.read_artifacts() if artifact.type == "progress"]
+    assert [(bar.key, float(str(bar.data)), bar.description) for bar in bars] == [
+        ("assay-progress-embed", 100.0, "embed: 2,000 of 2,000 items")
+    ]
+
+
+def test_quarantine_is_a_table_of_the_newest_rows(tmp_path: Path) -> None:
+    from flows.artifacts import ROWS, quarantined
+    from tasks import store
+    from tasks.model import QUARANTINE
+
+    assert quarantined(tmp_path) == []
+    folder = tmp_path / "data" / "ingest" / "quarantine"
+    for seq, count in ((1, ROWS), (2, 3)):
+        row = {"drop": f"000{seq}-a", "source": "labels.csv:2", "raw": b"x", "code": "E_QUOTE", "message": "m" * 999}
+        rows = [{**row, "remedy": "Close the quote."}] * count
+        store.write_table(folder / f"000{seq}-a.parquet", QUARANTINE, store.frame(QUARANTINE, rows))
+    table = quarantined(tmp_path)
+    assert [row["drop"] for row in table] == ["0002-a"] * 3 + ["0001-a"] * (ROWS - 3)
+    assert len(table[0]["message"]) == 300 and "raw" not in table[0]

@@ -38,6 +38,7 @@ SEED = int(os.environ.get("ASSAY_SEED", "3"))
 DROPS, ITEMS = 10, 60
 KILLS = int(os.environ.get("ASSAY_KILLS", "8"))
 ENDED = re.compile(r" in ([\d.]+) s$")
+HERE = ("ingest", "validate", "relate", "audit", "detect", "triage", "revise")  # not placed elsewhere
 VICTIMS = ("worker-cpu", "worker-gpu", "server", "relay", "watch")
 
 
@@ -182,12 +183,15 @@ def measured(fleet: Fleet, delivered: dict[str, float]) -> list[str]:
 
 def overhead(fleet: Fleet) -> list[float]:
     """Seconds of a stage's task run beyond those that the stage itself reports in its last line."""
-    said = {str(line["task_run_id"]): str(line["message"]) for line in fleet.ask("/logs/filter")}
-    reported = {run: ENDED.search(message) for run, message in said.items()}
+    reported = {
+        str(line["task_run_id"]): float(found[1])
+        for line in fleet.ask("/logs/filter")
+        if (found := ENDED.search(str(line["message"])))
+    }
     return [
-        float(str(run["total_run_time"])) - float(found[1])
+        float(str(run["total_run_time"])) - reported[str(run["id"])]
         for run in fleet.ask("/task_runs/filter")
-        if run["state_type"] == "COMPLETED" and (found := reported.get(str(run["id"]))) is not None
+        if run["state_type"] == "COMPLETED" and str(run["name"]) in HERE and str(run["id"]) in reported
     ]
 
 
