@@ -3,8 +3,8 @@
 Each check is a function of the workspace that yields one line or more; nothing is changed, unless `--repair` asks for
 what is safe: the leftovers of killed processes, through versions.repair. A failed check names the next command.
 
-Covered: versions against the pins, telemetry, Prefect's bind and password, DVC's locks and cache type, leftovers, free
-space, the clock. Not covered: what a remote machine sees; whether the password is a good one.
+Covered: versions against the pins, telemetry, Prefect's bind, password and database, DVC's locks and cache type,
+leftovers, free space, the clock. Not covered: what a remote machine sees; whether the password is a good one.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlparse
 
+import httpx
 from packaging.requirements import Requirement
 
 from tasks import telemetry, versions
 
+from . import address
+
 MIB = 2**20
 LEAST_FREE, LITTLE_FREE = 512 * MIB, 4096 * MIB  # bytes: no run may begin; a person should know
 SKEW = 5.0  # seconds between the clock of this machine and that of the disk
+OWN_WORKERS = 2  # those of `assay up`
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "")
 
 
@@ -94,9 +98,43 @@ def prefect_server(workspace: Path, environment: Mapping[str, str] = os.environ)
     else:
         where = f"server at {host}" if url else "a server of its own in each run"
         yield Line("prefect", "well", f"{where}, {'with' if password else 'on loopback without'} a password")
+
+
+def server_database(workspace: Path, environment: Mapping[str, str] = os.environ) -> Iterator[Line]:
+    """SQLite behind more workers than those of `assay up` loses patience ("database is locked") and then their calls.
+
+    The server masks its database's address, so it is known only where the server is that of this workspace or is
+    configured by this environment.
+    """
+    url = environment.get("PREFECT_API_URL")
+    if not url:
+        return
     database = environment.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", "")
-    if host not in LOOPBACK and database.startswith("sqlite"):
-        yield Line("prefect", "note", "SQLite behind several workers loses patience: use PostgreSQL for the server.")
+    ours = (running := address.find(workspace)) is not None and running.url == url
+    workers = _workers_online(url, environment.get("PREFECT_API_AUTH_STRING", ""))
+    if workers is None:
+        yield Line("server", "ill", f"The Prefect server at {url} does not answer. Start it with: assay up")
+    elif workers <= OWN_WORKERS or not (ours or database) or database.startswith("postgresql"):
+        yield Line("server", "well", f"answers, {workers} workers online")
+    else:
+        yield Line(
+            "server",
+            "ill",
+            f"{workers} workers on SQLite: it will refuse some of their calls. Give the server PostgreSQL: "
+            "set PREFECT_SERVER_DATABASE_CONNECTION_URL (docs/operations.md)",
+        )
+
+
+def _workers_online(url: str, auth: str) -> int | None:
+    """Workers that the server holds to be online; None if it does not answer."""
+    user, _, password = auth.partition(":")
+    try:
+        with httpx.Client(base_url=url, auth=(user, password) if auth else None, timeout=5.0) as client:
+            pools = client.post("/work_pools/filter", json={}).raise_for_status().json()
+            found = [client.post(f"/work_pools/{pool['name']}/workers/filter", json={}).json() for pool in pools]
+    except (httpx.HTTPError, ValueError):
+        return None
+    return len([worker for workers in found for worker in workers if worker["status"] == "ONLINE"])
 
 
 def dvc_cache(workspace: Path) -> Iterator[Line]:
@@ -164,6 +202,7 @@ CHECKS: tuple[Callable[[Path], Iterator[Line]], ...] = (
     pins,
     calls_home,
     prefect_server,
+    server_database,
     dvc_cache,
     leftovers,
     free_space,

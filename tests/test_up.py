@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import psutil
@@ -18,6 +19,7 @@ import pytest
 from upped import Upped, up
 
 from flows import address
+from flows import up as up_workers
 from flows.digits import Digits, write_drop
 from tasks import journal, store, versions
 from tasks.model import QUEUE, Verdict
@@ -29,6 +31,9 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.xdist_group("up"),
 ]
+
+
+CANARY = "canary-9f3a1c-s3cret"
 
 
 def command(upped: Upped, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +52,7 @@ def upped(tmp_path_factory: pytest.TempPathFactory, toy_digits: Digits) -> Itera
     text += ["watch: {every: 0.5, answers: 2}", "place: {embed: gpu, relate: cpu, shards: 2}"]
     (workspace / "params.yaml").write_text("\n".join(text) + "\n")
     git.commit(workspace, "two stages elsewhere", ["params.yaml"])
-    with up(workspace) as running:
+    with up(workspace, environment={"AWS_SECRET_ACCESS_KEY": CANARY, "ASSAY_TOKEN": CANARY}) as running:
         yield running
 
 
@@ -162,6 +167,31 @@ def test_an_event_makes_the_sweeper_look(upped: Upped) -> None:
     line = [sys.executable, "-m", "prefect", "event", "emit", "drop.landed", "--resource-id", "assay.workspace"]
     subprocess.run(line, env=clean | upped.server.environment, check=True, capture_output=True)
     upped.wait(lambda: len(upped.runs("sweep")) > before)
+
+
+def test_the_doctor_sees_sqlite_behind_too_many_workers(upped: Upped, tmp_path: Path) -> None:
+    said = command(upped, "doctor").stdout
+    assert "answers, 2 workers online" in said
+    plan, settings = up_workers.worker_of("cpu", tmp_path / "third", upped.server.environment, queues=("nothing",))
+    with subprocess.Popen(
+        plan, env={**os.environ, **settings}, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    ) as third:
+        upped.wait(lambda: "3 workers on SQLite" in command(upped, "doctor").stdout)
+        third.terminate()
+    done = command(upped, "doctor")
+    assert "PREFECT_SERVER_DATABASE_CONNECTION_URL" in done.stdout or "2 workers" in done.stdout
+
+
+def test_a_secret_of_the_environment_is_written_nowhere(upped: Upped) -> None:
+    canary, password = CANARY.encode(), upped.server.auth.partition(":")[2].encode()
+    files = [path for path in upped.workspace.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(files) > 300
+    found = {str(path.relative_to(upped.workspace)) for path in files if canary in path.read_bytes()}
+    assert found == set()
+    known = {str(path.relative_to(upped.workspace)) for path in files if password in path.read_bytes()}
+    assert known == {address.FILE}  # mode 600, gone with the server
+    history = git.git(upped.workspace, "log", "--all", "--patch", "--text")
+    assert CANARY not in history and password.decode() not in history
 
 
 def test_ctrl_c_ends_everything(upped: Upped) -> None:
