@@ -96,7 +96,6 @@ def worker_of(
         "ASSAY_CLONE": str(clone),
         "PREFECT_WORKER_QUERY_SECONDS": QUERY_SECONDS,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(server.HEARTBEAT),
-        "PREFECT_LOGGING_LEVEL": "WARNING",
         "PREFECT_HOME": str(clone / ".prefect"),
     }
     return command, environment

@@ -76,6 +76,15 @@ def test_the_stages_that_are_placed_ran_in_the_clones_of_the_workers(upped: Uppe
     assert git.git(upped.workspace, "branch", "--list", "run/*") == ""
 
 
+def test_the_lines_of_the_stages_are_in_the_logs_of_the_server(upped: Upped) -> None:
+    def said() -> str:
+        return "\n".join(str(line["message"]) for line in upped.post("/logs/filter", limit=200).json())
+
+    upped.wait(lambda: "ingest: 1 drop, 160 rows" in said())
+    assert "embed: 160 items" in said()  # by the worker of the other pool
+    assert "embed: 2 shards on pool 'gpu'" in said()
+
+
 def test_the_server_asks_for_the_password_and_listens_on_loopback_only(upped: Upped) -> None:
     assert httpx.post(f"{upped.server.url}/flow_runs/filter", json={}).status_code == 401
     assert stat.S_IMODE((upped.workspace / address.FILE).stat().st_mode) == 0o600
