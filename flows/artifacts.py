@@ -12,13 +12,15 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from tasks import store, versions
 from tasks.model import QUARANTINE, Report, counted
 
+from . import address
+
 ROWS = 200  # of the table
 SHOWN = ("drop", "source", "code", "message", "remedy")
-PAGES = {
-    "Validation": "data/validate/report.html",
-    "Queue": "data/triage/queue.parquet",
-    "Noise": "data/audit/noise.json",
-    "Report": "report.html",
+PAGES = {  # what it is called -> (file of the workspace, its name on the page of `assay up`)
+    "Report": ("report.html", "report.html"),
+    "Validation": ("data/validate/report.html", "validation.html"),
+    "Noise": ("data/audit/noise.json", "noise.json"),
+    "Confusions": ("data/audit/confusions.csv", "confusions.csv"),
 }
 
 
@@ -69,9 +71,19 @@ def markdown(
         lines.append(f"| {report.stage} | {report.status} | {_cell(counted(report.counts))} | {report.seconds:.1f} |")
     waiting = list(held)
     lines += ["", "## What waits", "", *(f"- {_cell(sentence)}" for sentence in waiting or ["Nothing."])]
-    links = [(name, workspace / page) for name, page in PAGES.items() if (workspace / page).exists()]
-    lines += ["", "## Look at", "", *(f"- [{name}]({path.resolve().as_uri()})" for name, path in links)]
+    lines += ["", "## Look at", "", *_links(workspace)]
     return "\n".join(lines) + "\n"
+
+
+def _links(workspace: Path) -> list[str]:
+    """The pages that there are: at the address of `assay up`, which a browser opens from Prefect's, else as files."""
+    up = address.find(workspace)
+    there = {name: place for name, place in PAGES.items() if (workspace / place[0]).exists()}
+    if up is not None and up.page:
+        return [f"- [The page of the workspace]({up.page})"] + [
+            f"- [{name}]({up.page}/files/{served})" for name, (_, served) in there.items()
+        ]
+    return [f"- [{name}]({(workspace / file).resolve().as_uri()})" for name, (file, _) in there.items()]
 
 
 def _cell(text: str) -> str:

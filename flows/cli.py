@@ -85,18 +85,16 @@ def run(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile = N
     root = open_workspace(workspace)
     from . import show
     from .curate import curate
-    from .report import write_report
 
     with show.run_lines(console, quiet=quiet, log_file=log_file):
         curated = curate(root)
     gate = next(report for report in curated.reports if report.stage == "validate")
     shown = gate.status == "ran" and not quiet  # in the stage's own lines
     print_waiting((*curated.rejected, *(() if shown else curated.held)))
-    page = write_report(root)
     queue = curated.reports[-1]
     if not quiet:
         console.print(f"\nThe queue holds {queue.counts.get('queued', 0):,} items, worst first.")
-        console.print(Text(f"The workspace as one page: {page}"))
+        console.print(Text(f"The workspace as one page: {root / 'report.html'}"))
         print_next(workspace, "export csv queue.csv", "answer queue.csv --reviewer YOU", "revise")
     if curated.waits:
         raise typer.Exit(3)
@@ -194,12 +192,10 @@ def revise(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile 
     """
     root = open_workspace(workspace)
     from . import show
-    from .report import write_report
     from .revise import revise as flow
 
     with show.run_lines(console, quiet=quiet, log_file=log_file):
         revised = flow(root)
-    write_report(root)
     if revised.published.pending:
         print_waiting((revised.published.note,))
         raise typer.Exit(3)

@@ -19,6 +19,7 @@ from . import events
 from .artifacts import publish_summary
 from .at_work import at_work
 from .clock import now
+from .report import write_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def curate(workspace: Path, landings: tuple[Path, ...] | None = None) -> Curated
         versions.commit_run(workspace, f"curate: {', '.join(drops) or 'refresh'}")
     reports = (manifest, gate, vectors, graph, noise, odd, queue)
     curated = Curated(reports, drops, rejected, tuple(gate.notes))
+    write_report(workspace)
     publish_summary("curate", workspace, (*received, *reports), held=(*rejected, *gate.notes))
     events.tell("queue.ready", workspace, items=queue.counts.get("queued", 0), drops=", ".join(drops))
     return curated

@@ -9,7 +9,6 @@ from tasks import versions
 from tasks.model import AssayError, Mistake
 
 from .curate import curate
-from .report import write_report
 from .revise import revise
 from .watch import Job, Say, Work
 
@@ -45,12 +44,10 @@ class Here:
 
 def _curated(workspace: Path) -> str:
     curated = curate(workspace)
-    write_report(workspace)
     drops = ", ".join(curated.received) or "no new drop"
     return f"curate: {drops}; the queue holds {curated.reports[-1].counts.get('queued', 0):,} items"
 
 
 def _revised(workspace: Path) -> str:
     revised = revise(workspace)
-    write_report(workspace)
     return f"revise: {revised.published.sentence}"

@@ -143,7 +143,7 @@ def _arrival(one: Arrival, now: float) -> Mapping[str, str]:
 def _run(run: Run, server: Server, now: float) -> Mapping[str, str]:
     seconds = run.seconds(now)
     return {
-        "flow": run.flow,
+        "flow": f"{run.flow} {run.name}" if run.flow == "work" else run.flow,
         "state": run.state,
         "at": UNKNOWN if run.started is None else clock(run.started),
         "seconds": UNKNOWN if seconds is None else age(seconds),

@@ -18,6 +18,7 @@ from . import events
 from .artifacts import publish_summary
 from .at_work import at_work
 from .clock import now
+from .report import write_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ def revise(workspace: Path) -> Revised:
         queue = steps.triage(workspace, after=[noise, odd])
         published = steps.publish(workspace, after=[table, queue])
     reports = (answers, manifest, gate, table, vectors, graph, noise, odd, queue)
+    write_report(workspace)
     publish_summary("revise", workspace, reports, held=gate.notes, revision=published)
     if published.pending:
         attempts.pend(workspace, "revise", published.note, now=now())

@@ -45,6 +45,7 @@ class Run:
     started: float | None  # seconds since 1970; None: not yet
     ended: float | None
     message: str = ""
+    name: str = ""  # for `work` the stage, and which shard of it
 
     def seconds(self, now: float) -> float | None:
         """How long it took, or has taken until `now`."""
@@ -165,7 +166,7 @@ def _run(run: FlowRun, names: Mapping[UUID, str]) -> Run:
     kind = "unknown" if state is None else _word(state.type.value, state.name or "")
     since = run.start_time or run.expected_start_time
     message = (state.message or "") if state is not None else ""
-    return Run(str(run.id), names[run.flow_id], kind, _time(since), _time(run.end_time), message)
+    return Run(str(run.id), names[run.flow_id], kind, _time(since), _time(run.end_time), message, run.name.strip())
 
 
 def _word(kind: str, name: str) -> str:

@@ -8,6 +8,7 @@ those of the workspace's prefect.yaml.
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -91,6 +92,7 @@ def worker_of(
     """(command, environment) of a process worker of `pool` that runs stages in `clone`."""
     clone.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-P", "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    command += ["--name", f"{pool} {socket.gethostname()}:{clone.name}"]
     command += [part for queue in queues for part in ("--work-queue", queue)]
     environment = client | {
         "ASSAY_CLONE": str(clone),

@@ -56,7 +56,7 @@ class Starter(Protocol):
 def look(workspace: Path, watch: policy.Watch, at: str) -> tuple[list[Work], list[str]]:
     """(what is due, what waits for somebody: a sentence each). At most one flow: the next look finds the next."""
     found = arrivals.look(workspace, now=at, settle=watch.settle)
-    waits = [f"Drop '{arrival.name}' is {arrival.state}: {arrival.why}" for arrival in found if arrival.state == "held"]
+    waits = [_held(arrival) for arrival in found if arrival.state == "held"]
     work = _curate(workspace, found) or _revise(workspace, watch, at)
     if work is None:
         return [], waits
@@ -71,6 +71,11 @@ def look(workspace: Path, watch: policy.Watch, at: str) -> tuple[list[Work], lis
         said = f" The last one said: {tried.said}" if tried.said else ""
         return [], [*waits, f"Flow '{work.flow}' did not end well in {tried.count} attempts.{said} {_by_hand(work)}"]
     return [work], waits
+
+
+def _held(arrival: arrivals.Arrival) -> str:
+    named = arrival.why.startswith("Drop ")
+    return arrival.why if named else f"Drop '{arrival.name}' is held: {arrival.why}"
 
 
 def _by_hand(work: Work) -> str:

@@ -127,7 +127,7 @@ def receive_drop(workspace: Path, landing: Path, received_at: str) -> Report:
     return Report("receive", counts, used={"drop": receipt.drop}, status="cached" if receipt.known else "ran")
 
 
-@task(name="take-answers", cache_policy=NO_CACHE)
+@task(name="take-answers", task_run_name="take answers", cache_policy=NO_CACHE)
 def take_answers(workspace: Path) -> Report:
     """Bring the answers that the journal holds into data/verdicts, in one commit."""
     taken = versions.take_answers(workspace)
@@ -138,6 +138,7 @@ def take_answers(workspace: Path) -> Report:
 
 @task(
     name="publish",
+    task_run_name="publish",
     retries=PUBLISH_RETRIES,
     retry_delay_seconds=[2, 10],
     retry_condition_fn=_worth_retrying,
