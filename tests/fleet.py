@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,6 +181,13 @@ class Fleet:
             found += (some := answer.json())
             if len(some) < 200:
                 return found
+
+    def wait(self, what: Callable[[], object], *, seconds: float) -> None:
+        """Until `what` is true; AssertionError with the logs otherwise."""
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < deadline, self.logs()
+            time.sleep(0.2)
 
     def logs(self) -> str:
         """The ends of all logs, for whoever asks why it took too long."""

@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,26 +25,25 @@ def _tool(name: str) -> str:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Its address for Prefect. PostgreSQL refuses to run as root: then it runs as the user `postgres`."""
     initdb, pg_ctl = _tool("initdb"), _tool("pg_ctl")
-    as_other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
-    folder.mkdir(parents=True)
-    if as_other:
+    folder = Path(tempfile.mkdtemp(prefix="assay-postgres-"))  # pytest's folders are closed to other users
+    as_other: list[str] = []
+    if os.getuid() == 0:
+        as_other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         who = pwd.getpwnam("postgres")
         os.chown(folder, who.pw_uid, who.pw_gid)
-        for parent in folder.parents:
-            if parent.stat().st_uid == 0 and parent != Path("/") and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)  # the way to it
     port = free_port()
 
     def run(*command: str) -> None:
         subprocess.run([*as_other, *command], check=True, cwd="/", stdout=subprocess.DEVNULL)
 
-    run(initdb, "-D", str(folder / "data"), "-U", "assay", "--auth=trust", "--no-sync")
     settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-    run(pg_ctl, "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-o", settings, "start")
     try:
+        run(initdb, "-D", str(folder / "data"), "-U", "assay", "--auth=trust", "--no-sync")
+        run(pg_ctl, "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-o", settings, "start")
         yield f"postgresql+asyncpg://assay@127.0.0.1:{port}/postgres"
-    finally:
         run(pg_ctl, "-D", str(folder / "data"), "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -65,10 +65,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, truth: Digits) -> Path
     return workspace
 
 
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> Iterator[Fleet]:
+    yield from _fleet(tmp_path, None)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
     if request.param == "postgresql":
-        with postgres(tmp_path / "postgres") as url:
+        with postgres() as url:
             yield from _fleet(tmp_path, url)
     else:
         yield from _fleet(tmp_path, None)
@@ -146,6 +151,36 @@ def test_ten_drops_are_published_whatever_is_killed(
     listed = json.loads(git.git(clone, "show", f"{newest}:data/revision.json"))["files"]
     assert wanted in json.dumps(listed)
     secrets_are_nowhere(fleet, clone)
+
+
+def test_a_gpu_worker_that_is_killed_at_work_is_found_by_its_silence_and_the_stage_runs_again(
+    on_sqlite: Fleet, truth: Digits, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet = on_sqlite
+    write_drop(truth, "drop-00", fleet.workspace / "data/incoming/drop-00", noise=0.05, seed=SEED)
+
+    def at_work() -> list[dict[str, object]]:
+        running = {"state": {"type": {"any_": ["RUNNING"]}}}
+        return fleet.ask("/flow_runs/filter", flow_runs=running, flows={"name": {"any_": ["work"]}})
+
+    fleet.wait(at_work, seconds=180)
+    killed = time.monotonic()
+    fleet.kill("worker-gpu")
+    fleet.start("worker-gpu")
+    fleet.wait(lambda: "curate: 0001-drop-00" in git.git(fleet.workspace, "log", "--format=%s"), seconds=600)
+    with capsys.disabled():
+        print(f"\nA killed GPU worker: the queue was there {time.monotonic() - killed:.0f} s later")
+    crashed = {"state": {"type": {"any_": ["CRASHED"]}}}
+    ended = fleet.ask("/flow_runs/filter", flow_runs=crashed)
+    assert [str(run["state"]["message"]) for run in ended if isinstance(run["state"], dict)] == [
+        "No heartbeat for 90 s: its worker has died."
+    ]
+    alone = tmp_path / "alone"
+    versions.init(alone)
+    write_drop(truth, "drop-00", alone / "data/incoming/drop-00", noise=0.05, seed=SEED)
+    assert command(alone, "run", "--quiet").returncode == 0
+    vectors = Path("data/embed/vectors/0001-drop-00.parquet")
+    assert store.sha256_file(fleet.workspace / vectors) == store.sha256_file(alone / vectors)
 
 
 def command(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
