@@ -90,7 +90,7 @@ def run(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile = N
         curated = curate(root)
     gate = next(report for report in curated.reports if report.stage == "validate")
     shown = gate.status == "ran" and not quiet  # in the stage's own lines
-    print_waiting((*curated.rejected, *(() if shown else curated.held)))
+    print_waiting((*curated.rejected, *curated.growing, *(() if shown else curated.held)))
     queue = curated.reports[-1]
     if not quiet:
         console.print(f"\nThe queue holds {queue.counts.get('queued', 0):,} items, worst first.")

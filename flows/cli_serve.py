@@ -43,7 +43,7 @@ def watch(
 ) -> None:
     """Look for complete drops and for answers, and run what is due; in this process, or on the server of `assay up`.
 
-    What it waits for is said in `watch:` of params.yaml.
+    What it waits for is said in `watch:` of params.yaml. With --once it ends with 3 when something is held.
 
     Example: assay watch --once
     """
@@ -54,11 +54,14 @@ def watch(
     if address.find(root) is not None or "ASSAY_WORKSPACE" in os.environ:  # told by `assay up`, or by a person
         from .submit import OnServer
 
-        stay(root, OnServer(), _say, once=once)
+        waits = stay(root, OnServer(), _say, once=once)
     else:
         from .here import Here
 
-        stay(root, Here(_say), _say, once=once)
+        waits = stay(root, Here(_say), _say, once=once)
+    _say("Nothing more is due.")
+    if waits:
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -79,7 +82,7 @@ def worker(
 
     if pool not in POOLS:
         raise Mistake(f"Unknown pool '{pool}'. Pools are: {', '.join(POOLS)}.")
-    if "PREFECT_API_URL" not in os.environ:
+    if not os.environ.get("PREFECT_API_URL"):
         raise Mistake("No server is named. Set PREFECT_API_URL (and PREFECT_API_AUTH_STRING), then run: assay worker")
     place = str(Path(origin).resolve()) if Path(origin).is_dir() else origin
     command, settings = worker_of(pool, clone.resolve(), {"ASSAY_ORIGIN": place}, queues=("stages",))

@@ -30,6 +30,7 @@ class Curated:
     received: tuple[str, ...]
     rejected: tuple[str, ...]  # one sentence a drop that could not be read as a whole
     held: tuple[str, ...]  # one sentence a subject that waits at the gate
+    growing: tuple[str, ...] = ()  # one sentence a delivery that is not complete yet
 
     @property
     def waits(self) -> bool:
@@ -56,9 +57,14 @@ def curate(workspace: Path, landings: tuple[Path, ...] | None = None) -> Curated
         drops = tuple(report.used["drop"] for report in received if report.status == "ran")
         versions.commit_run(workspace, f"curate: {', '.join(drops) or 'refresh'}")
     reports = (manifest, gate, vectors, graph, noise, odd, queue)
-    curated = Curated(reports, drops, rejected, tuple(gate.notes))
+    growing = tuple(
+        f"Drop '{arrival.name}' still grows: {arrival.why}"
+        for arrival in arrivals.seen(workspace)
+        if arrival.state == "growing"
+    )
+    curated = Curated(reports, drops, rejected, tuple(gate.notes), growing)
     write_report(workspace)
-    publish_summary("curate", workspace, (*received, *reports), held=(*rejected, *gate.notes))
+    publish_summary("curate", workspace, (*received, *reports), held=(*rejected, *growing, *gate.notes))
     events.tell("queue.ready", workspace, items=queue.counts.get("queued", 0), drops=", ".join(drops))
     return curated
 

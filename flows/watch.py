@@ -11,6 +11,7 @@ a remote that is down (again each minute, without end). Not covered: two clones 
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from tasks.model import AssayError
 from .clock import now
 
 PENDING_SECONDS = 60.0  # between two tries of what waits for a remote
+
+AGO = re.compile(r"\d+ s ago")  # the part of a sentence that is new at each look
 
 Say = Callable[[str], None]
 
@@ -56,7 +59,7 @@ class Starter(Protocol):
 def look(workspace: Path, watch: policy.Watch, at: str) -> tuple[list[Work], list[str]]:
     """(what is due, what waits for somebody: a sentence each). At most one flow: the next look finds the next."""
     found = arrivals.look(workspace, now=at, settle=watch.settle)
-    waits = [_held(arrival) for arrival in found if arrival.state == "held"]
+    waits = [told(arrival) for arrival in found if arrival.state != "complete"]
     work = _curate(workspace, found) or _revise(workspace, watch, at)
     if work is None:
         return [], waits
@@ -73,9 +76,11 @@ def look(workspace: Path, watch: policy.Watch, at: str) -> tuple[list[Work], lis
     return [work], waits
 
 
-def _held(arrival: arrivals.Arrival) -> str:
-    named = arrival.why.startswith("Drop ")
-    return arrival.why if named else f"Drop '{arrival.name}' is held: {arrival.why}"
+def told(arrival: arrivals.Arrival) -> str:
+    """Why it waits, as one sentence that names it."""
+    if arrival.why.startswith("Drop "):
+        return arrival.why
+    return f"Drop '{arrival.name}' {'still grows' if arrival.state == 'growing' else 'is held'}: {arrival.why}"
 
 
 def _by_hand(work: Work) -> str:
@@ -136,23 +141,29 @@ def step(workspace: Path, starter: Starter, say: Say) -> bool:
     return True
 
 
-def watch(workspace: Path, starter: Starter, say: Say, *, once: bool = False) -> None:
-    """Step for ever, `watch.every` seconds apart; with `once` until nothing is due. What waits is said once."""
+def watch(workspace: Path, starter: Starter, say: Say, *, once: bool = False) -> bool:
+    """Step for ever, `watch.every` seconds apart; with `once` until nothing is due. What waits is said once.
+
+    Returns whether something waits for a person (what still grows does not).
+    """
     said: set[str] = set()
 
     def say_once(sentence: str) -> None:
-        if not sentence.startswith("waits: ") or sentence not in said:
-            said.add(sentence)
+        key = AGO.sub("", sentence)
+        if not sentence.startswith("waits: ") or key not in said:
+            said.add(key)
             say(sentence)
 
     while True:
         try:
             started = step(workspace, starter, say_once)
         except AssayError as error:
+            if once:
+                raise
             say_once(f"error: {error}")
             started = False
         if once and not started:
-            return
+            return any(sentence.startswith("waits: ") and "' still grows: " not in sentence for sentence in said)
         if not started:
             time.sleep(params.section(workspace / "params.yaml", "watch", policy.Watch).every)
 

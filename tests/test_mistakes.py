@@ -113,6 +113,37 @@ def test_what_is_not_there_yet_or_wrong_is_said_with_the_next_step(
     assert words in sentence(assay(*arguments, cwd=workspace))
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("watch: {every: 0}", "watch.every = 0. every in [0.2, 86400] is allowed"),
+        ("watch: {publish: never}", "watch.publish = 'never'"),
+        ("place: {embed: tpu}", "place.embed = 'tpu'"),
+        ("place: {embedd: gpu}", "unknown key 'place.embedd'. Keys of 'place' are: ingest, validate, embed"),
+        ("place: {shards: 0}", "place.shards = 0. shards in [1, 64] is allowed"),
+    ],
+)
+@pytest.mark.parametrize("command", [["run"], ["watch", "--once"]])
+def test_a_wrong_policy_is_named_with_what_is_allowed(
+    command: list[str], line: str, words: str, workspace: Path, request: pytest.FixtureRequest
+) -> None:
+    params = workspace / "params.yaml"
+    before = params.read_text()
+    request.addfinalizer(lambda: _commit(params, before))
+    section = line.partition(":")[0]
+    kept = [row for row in before.splitlines() if not row.startswith(f"{section}:")]
+    _commit(params, "\n".join([*kept, line, ""]))
+    done = assay(*command, cwd=workspace)
+    if section == "place" and command[0] == "watch":
+        return  # nothing is due: no stage is placed
+    assert done.returncode == 1 and words in done.stderr, done
+
+
+def test_a_worker_without_a_server_or_with_another_pool_is_told_what_to_set(tmp_path: Path) -> None:
+    assert "Set PREFECT_API_URL" in sentence(assay("worker", str(tmp_path), cwd=tmp_path, PREFECT_API_URL=""))
+    assert "Unknown pool 'tpu'. Pools are: cpu, gpu." in sentence(assay("worker", "x", "--pool", "tpu", cwd=tmp_path))
+
+
 def test_augmenting_before_the_first_run_names_the_run(tmp_path: Path) -> None:
     versions.init(tmp_path / "ws")
     said = sentence(assay("augment", cwd=tmp_path / "ws"))

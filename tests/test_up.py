@@ -138,6 +138,18 @@ def test_eight_triggers_at_once_make_one_run(upped: Upped, toy_digits: Digits) -
     assert len(upped.runs("curate")) == before + 1
 
 
+def test_runs_that_collide_wait_their_turn(upped: Upped) -> None:
+    found = upped.post("/deployments/filter", flows={"name": {"any_": ["curate"]}}).json()
+    asked = [upped.post(f"/deployments/{found[0]['id']}/create_flow_run").json()["id"] for _ in range(2)]
+
+    def both() -> list[dict[str, object]]:
+        return [run for run in upped.runs("curate") if run["id"] in asked and run["state_type"] == "COMPLETED"]
+
+    upped.wait(lambda: len(both()) == 2)
+    first, second = sorted(both(), key=lambda run: str(run["start_time"]))
+    assert str(first["end_time"]) <= str(second["start_time"])
+
+
 def test_answers_make_a_revision_once_there_are_enough(upped: Upped) -> None:
     queue = store.read_table(upped.workspace / "data/triage/queue.parquet", QUEUE)
 

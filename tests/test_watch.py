@@ -18,7 +18,7 @@ from flows import watch as watching
 from flows.digits import Digits, write_drop
 from flows.watch import Job, Work, look, step
 from tasks import attempts, journal, versions
-from tasks.model import StageFailed, Verdict
+from tasks.model import Mistake, StageFailed, Verdict
 from tasks.policy import Watch
 from tasks.versions import git
 
@@ -165,12 +165,25 @@ def test_a_run_that_began_earlier_settles_no_later_work(tmp_path: Path) -> None:
     assert entry is not None and (entry.key, entry.done) == ("new", False)
 
 
-def test_a_mistake_in_params_is_said_and_the_watcher_stays(tmp_path: Path) -> None:
+def test_a_mistake_in_params_is_said(tmp_path: Path) -> None:
     workspace = make(tmp_path / "ws")
     (workspace / "params.yaml").write_text("watch: {every: soon}\n")
-    said: list[str] = []
-    watching.watch(workspace, Noted(), said.append, once=True)
-    assert said and "watch.every = 'soon'" in said[0]
+    with pytest.raises(Mistake, match=r"watch\.every = 'soon'"):
+        watching.watch(workspace, Noted(), print, once=True)
+
+
+def test_once_ends_and_says_whether_somebody_is_needed(tmp_path: Path) -> None:
+    workspace, said = make(tmp_path / "ws"), list[str]()
+    assert not watching.watch(workspace, Noted(), said.append, once=True)
+    growing = workspace / "data" / "incoming" / "slow"
+    growing.mkdir()
+    (growing / "labels.csv").write_text("path,label\n")
+    assert not watching.watch(workspace, Noted(), said.append, once=True)
+    assert said[-1].startswith("waits: Drop 'slow' still grows: It changed 0 s ago")
+    landing(workspace, "acme")
+    asked = Noted()
+    assert watching.watch(workspace, asked, said.append, once=True)  # nobody runs it: after three attempts it is held
+    assert len(asked.asked) == 3 and "did not end well in 3 attempts" in said[-1]
 
 
 SWEEP = """
