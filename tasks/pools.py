@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run, task_run
 from prefect.states import Crashed
@@ -23,6 +25,7 @@ from .model import StageFailed
 from .shards import SHARDED
 
 ATTEMPTS = 3  # runs of one stage, where workers die
+SILENT = 90.0  # seconds without a heartbeat; three of them
 LOST = 120.0  # seconds from a worker's taking a run to its start; importing everything takes ten
 POLL = 1.0  # seconds between two looks at a run
 PATIENCE = 60.0  # seconds after which a run that no worker has taken is worth a line in the log
@@ -90,15 +93,19 @@ def _ask(pool: str, parameters: Mapping[str, str | int], attempt: int) -> FlowRu
 
 
 def _wait(run: FlowRun, pool: str, log: Log) -> FlowRun:
+    """The run, once it has ended; one that is lost is ended here. A server that does not answer is waited for."""
     begun, told = time.monotonic(), False
     with get_client(sync_client=True) as client:
         while True:
-            run = client.read_flow_run(run.id)
-            if run.state is not None and run.state.is_final():
-                return run
-            if run.state is not None and run.state.is_pending() and _age(run) > LOST:
-                said = f"Its worker took it and did not start it within {LOST:.0f} s."
-                client.set_flow_run_state(run.id, Crashed(message=said), force=True)
+            try:
+                run = client.read_flow_run(run.id)
+                if run.state is not None and run.state.is_final():
+                    return run
+                if said := _lost(client, run):
+                    client.set_flow_run_state(run.id, Crashed(message=said), force=True)
+                    continue
+            except httpx.HTTPError:
+                time.sleep(10 * POLL)
                 continue
             waits = run.state is None or run.state.is_scheduled()
             if waits and not told and time.monotonic() - begun > PATIENCE:
@@ -107,7 +114,21 @@ def _wait(run: FlowRun, pool: str, log: Log) -> FlowRun:
             time.sleep(POLL)
 
 
-def _age(run: FlowRun) -> float:
-    """Seconds since the run came into its state."""
-    assert run.state is not None
-    return (datetime.now(UTC) - run.state.timestamp).total_seconds()
+def _lost(client: SyncPrefectClient, run: FlowRun) -> str | None:
+    """Why the run will never end: its worker died before it began, or it has no heartbeat (the first may get lost,
+    and then the automation of flows/server.py never begins to listen)."""
+    if run.state is None:
+        return None
+    now = datetime.now(UTC)
+    age = (now - run.state.timestamp).total_seconds()
+    if run.state.is_pending() and age > LOST:
+        return f"Its worker took it and did not start it within {LOST:.0f} s."
+    if run.state.is_running() and age > SILENT:
+        heard = EventFilter(
+            event=EventNameFilter(name=["prefect.flow-run.heartbeat"]),
+            resource=EventResourceFilter(id=[f"prefect.flow-run.{run.id}"]),
+            occurred=EventOccurredFilter.model_validate({"since": now - timedelta(seconds=SILENT)}),
+        )
+        if not client.read_events(heard, limit=1).events:
+            return f"No heartbeat for {SILENT:.0f} s: its worker has died."
+    return None

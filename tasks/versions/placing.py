@@ -20,6 +20,7 @@ from pathlib import Path
 
 from .. import durable
 from ..model import Mistake, StageFailed
+from ..store import read_json, write_json
 from . import data, git
 from .code import code_versions
 from .objects import mapping, outs_at, store
@@ -27,6 +28,7 @@ from .sharing import own_changes
 from .workspace import ready
 
 BRANCHES = "run/"
+PULLED = ".assay/cache/pulled.json"
 _ASSETS = re.compile(r"^data/drops/[^/]+/assets-\d+\.parquet$")
 
 
@@ -83,12 +85,18 @@ def take(clone: Path, origin: str, branch: str, stage: str) -> None:
     _follow_the_remote(clone, origin)
     with ready(clone) as clone:
         _compare_code(clone, stage)
-        for path in _inputs(clone, stage):
-            data.pull(clone, path)
-        for path in _wrong_inputs(clone, stage):
+        outs, had = outs_at(clone, None), _pulled(clone)
+        inputs = _inputs(clone, stage)
+        for path in inputs:
+            if had.get(path) != outs[path] or not (clone / path).exists():
+                data.pull(clone, path)
+        if wrong := _wrong_inputs(clone, stage):
+            _note_pulled(clone, {})
             raise StageFailed(
-                f"Input '{path}' of stage '{stage}' came from the DVC remote with wrong bytes. Run: assay verify"
+                f"Input '{wrong[0]}' of stage '{stage}' came from the DVC remote with wrong bytes. Run: assay verify"
             )
+        drops = {path: outs[path] for path in inputs if path.startswith("data/drops/")}
+        _note_pulled(clone, had | drops)
 
 
 def _fetch(clone: Path, origin: str, branch: str) -> None:
@@ -117,6 +125,19 @@ def _inputs(workspace: Path, stage: str) -> list[str]:
         for path in sorted(outs)
         if path == dep or path.startswith(f"{dep}/")
     ]
+
+
+def _pulled(clone: Path) -> dict[str, str]:
+    """The drops that were pulled and proved here: they never change, so they need not be asked for again."""
+    try:
+        return dict(read_json(clone / PULLED))
+    except (Mistake, TypeError, ValueError):
+        return {}
+
+
+def _note_pulled(clone: Path, drops: dict[str, str]) -> None:
+    (clone / PULLED).parent.mkdir(parents=True, exist_ok=True)
+    write_json(clone / PULLED, drops)
 
 
 def _wrong_inputs(clone: Path, stage: str) -> list[str]:
