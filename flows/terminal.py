@@ -26,8 +26,9 @@ def open_workspace(workspace: Path) -> Path:
     environment.prepare(workspace)
     from tasks import versions
 
-    versions.open_workspace(workspace)
-    return workspace.resolve()
+    root = versions.open_workspace(workspace)
+    (root / ".assay").mkdir(exist_ok=True)  # a fresh clone has none, and Prefect makes no parents of its home
+    return root
 
 
 def print_next(workspace: Path, *commands: str) -> None:

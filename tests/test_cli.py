@@ -152,3 +152,9 @@ def test_the_chain_by_its_commands(tmp_path: Path, toy_digits: Digits, prefect_h
     do("get", "v1.0.0", "out", "--format", "imagefolder")
     assert len(list((ws / "out").rglob("*.png"))) == 160
     assert "intact" in do("verify")
+
+
+def test_a_fresh_clone_gets_the_folder_that_prefects_home_is_made_in(empty_workspace: Path, tmp_path: Path) -> None:
+    subprocess.run(["git", "clone", "--quiet", empty_workspace, tmp_path / "clone"], check=True)
+    assert sentence(assay("log", cwd=tmp_path / "clone")) == "error: No revision yet. Run: assay revise"
+    assert (tmp_path / "clone" / ".assay").is_dir()

@@ -9,7 +9,7 @@ import pytest
 import toy_workspace as toy
 
 from tasks import versions
-from tasks.model import RevisionConflict
+from tasks.model import Mistake, RevisionConflict
 from tasks.versions import data, git
 
 CAT_FOR_DOG = toy.FIRST | {"i2": ("0001-a", "cat"), "i1": ("0001-a", "dog")}
@@ -85,6 +85,30 @@ def test_a_clone_that_is_behind_takes_in_drops_and_answers(due: Path, origin: Pa
     assert versions.update(other) == 1
     assert (other / "data" / "drops" / "0002-b" / "receipt.json").exists()
     assert versions.update(other) == 0
+
+
+def test_a_clone_without_a_drop_brings_it_before_anything_is_taken_for_withdrawn(
+    due: Path, origin: Path, tmp_path: Path
+) -> None:
+    versions.publish(due)
+    toy.deliver(due, "0002-b", {"i4": "dog"})
+    git.git(due, "push", "--quiet", "origin", "main")
+    fresh = clone(origin, tmp_path / "fresh", due)  # a pull that broke off: the first drop alone
+    (fresh / "data" / "drops" / "0001-a" / "assets-0000.parquet").unlink()  # and that one in the middle
+    versions.prepare_run(fresh)
+    for drop in ("0001-a", "0002-b"):
+        here, there = (sorted(p.name for p in (ws / "data" / "drops" / drop).iterdir()) for ws in (due, fresh))
+        assert here == there
+
+
+def test_a_drop_that_cannot_be_had_stops_the_run(due: Path, origin: Path, tmp_path: Path) -> None:
+    versions.publish(due)
+    fresh = clone(origin, tmp_path / "fresh", due)
+    shutil.rmtree(fresh / "data" / "drops" / "0001-a")
+    shutil.rmtree(fresh / ".dvc" / "cache")
+    (tmp_path / "store").rename(tmp_path / "away")
+    with pytest.raises(Mistake, match=r"^(Drop '0001-a' is not here|DVC cannot bring back 'data/drops/0001-a)"):
+        versions.prepare_run(fresh)
 
 
 def test_a_shallow_clone_without_tags_finds_its_parent(due: Path, origin: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from toy_workspace import FIRST, decide, deliver, first_revision_is_due, make
+from toy_workspace import FIRST, decide, deliver, first_revision_is_due, make, pack
 
 from flows import watch as watching
 from flows.digits import Digits, write_drop
@@ -74,6 +75,13 @@ def test_a_complete_drop_is_due_and_so_is_one_that_a_killed_run_left_behind(tmp_
     (workspace / "dvc.lock").write_text("schema: '2.0'\n")
     versions.commit_run(workspace, "curate: 0001-a")
     assert look(workspace, Watch(), at()) == ([], [])
+
+
+def test_a_drop_whose_run_ended_between_packing_and_committing_is_due(tmp_path: Path) -> None:
+    workspace = make(tmp_path / "ws")
+    pack(workspace, "0001-a", {hashlib.sha256(b"i1").hexdigest(): b"i1"})
+    (work,), _ = look(workspace, Watch(), at())
+    assert (work.flow, work.why) == ("curate", "drops that no finished run has seen")
 
 
 def test_answers_are_applied_by_count_or_by_age_or_by_hand(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What follows from the record, and has not been done yet?
 
-Read from git alone: the commits since dvc.lock was last committed, and since the newest revision. A run that ended well
-commits dvc.lock, so whatever a killed one has left undone is still due.
+Read from git and the packed drops: the commits since dvc.lock was last committed, and since the newest revision. A run
+that ended well commits dvc.lock, so whatever a killed one has left undone is still due.
 """
 
 from __future__ import annotations
@@ -12,10 +12,16 @@ from .. import answers
 from ..model import Verdict
 from . import git
 from .manifest import parent_of_head
+from .sharing import unshared_drops
 
 
 def curate_due(workspace: Path) -> str | None:
-    """The newest commit of a drop that no finished run has seen; None if all have been through the stages."""
+    """The newest commit of a drop that no finished run has seen; None if all have been through the stages.
+
+    A drop that was packed and never committed (the run ended in between) counts too: its landing folder is received.
+    """
+    if unshared := unshared_drops(workspace):
+        return ", ".join(unshared)
     return _newest_since(workspace, git.ask(workspace, "log", "-1", "--format=%H", "--", "dvc.lock"), "data/drops")
 
 

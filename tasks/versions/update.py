@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..model import RevisionConflict
+from .. import store
+from ..model import Mistake, RevisionConflict
 from . import git
 from .code import write_code_versions
 from .data import RemoteDown
@@ -31,6 +32,7 @@ def prepare_run(workspace: Path) -> str | None:
             update(workspace)
         except RemoteDown as down:
             unreachable = f"The git remote does not answer ({down}); going on with what is here."
+        bring_drops(workspace)
         for drop in unshared_drops(workspace):
             share_drop(workspace, drop)
         write_code_versions(workspace)
@@ -56,7 +58,27 @@ def update(workspace: Path) -> int:
                 f"The commits of '{workspace}' and of '{remote}/{branch}' cannot be put together by themselves "
                 f"({failure.output.splitlines()[0]}). Run: git rebase {remote}/{branch}"
             ) from None
-        for path in sorted((workspace / "data" / "drops").glob("*.dvc")):
-            if not path.with_suffix("").exists():
-                ensure_shards(workspace, [f"{path.stem}/receipt.json"])
+        bring_drops(workspace)
         return new
+
+
+def bring_drops(workspace: Path) -> None:
+    """Pull the recorded drops that are not here, or not whole; Mistake where one cannot be had.
+
+    A fresh clone has none of them, a broken-off pull some: the stages would take what is absent for withdrawn, and
+    publish a revision without it.
+    """
+    for path in sorted((workspace / "data" / "drops").glob("*.dvc")):
+        if absent := _absent(path.with_suffix("")):
+            ensure_shards(workspace, [f"{path.stem}/{name}" for name in absent])
+            if still := _absent(path.with_suffix("")):
+                raise Mistake(
+                    f"Drop '{path.stem}' is not whole: '{still[0]}' is absent. Run: dvc pull data/drops/{path.name}"
+                )
+
+
+def _absent(folder: Path) -> list[str]:
+    receipt = folder / "receipt.json"
+    if not receipt.exists():
+        return ["receipt.json"]
+    return [name for name in store.read_json(receipt)["files"] if not (folder / name).exists()]
