@@ -56,6 +56,8 @@ def curate(workspace: Path, landings: tuple[Path, ...] | None = None) -> Curated
         queue = steps.triage(workspace, after=[noise, odd])
         drops = tuple(report.used["drop"] for report in received if report.status == "ran")
         versions.commit_run(workspace, f"curate: {', '.join(drops) or 'refresh'}")
+        if waits := versions.push_record(workspace):
+            get_run_logger().warning(waits)
     reports = (manifest, gate, vectors, graph, noise, odd, queue)
     growing = tuple(
         f"Drop '{arrival.name}' still grows: {arrival.why}"

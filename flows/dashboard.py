@@ -1,6 +1,6 @@
 """What does the engineer on call see? A page at /, /metrics for Prometheus, /health; read-only, on loopback only.
 
-    python -P -m flows.dashboard WORKSPACE --port 8321
+    python -P -m flows.dashboard WORKSPACE --port 8710
 
 Reads   the workspace through sight.py, the Prefect server through runs.py
 Writes  nothing
@@ -33,7 +33,7 @@ from .exporter import CONTENT_TYPE, exposition
 from .sight import Sight
 
 HOSTS = ("127.0.0.1", "localhost", "[::1]")
-PORT = 8321
+PORT = 8710
 FILES: Mapping[str, tuple[str, str]] = {  # name in the address -> file of the workspace, media type
     "report.html": ("report.html", "text/html"),
     "validation.html": ("data/validate/report.html", "text/html"),

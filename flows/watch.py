@@ -136,7 +136,11 @@ def step(workspace: Path, starter: Starter, say: Say) -> bool:
             return False
         attempt = attempts.begin(workspace, due[0].flow, due[0].key, now=at)
         say(f"{due[0].flow}: {due[0].why}" + (f" (attempt {attempt})" if attempt > 1 else ""))
-        job = starter.start(due[0], workspace, attempt)
+        try:
+            job = starter.start(due[0], workspace, attempt)
+        except AssayError:
+            attempts.withdraw(workspace, due[0].flow)
+            raise
     job()
     return True
 

@@ -46,6 +46,12 @@ def begin(workspace: Path, flow: str, key: str, *, now: str) -> int:
     return count
 
 
+def withdraw(workspace: Path, flow: str) -> None:
+    """The attempt that was just counted did not begin: nobody could be found to run it."""
+    if (entry := of(workspace, flow)) is not None:
+        _write(workspace, _read(workspace) | {flow: replace(entry, count=entry.count - 1)})
+
+
 @contextmanager
 def noted(workspace: Path, flow: str) -> Iterator[None]:
     """Around a flow: a sentence that it ends with is kept, a good end settles what was begun before it began.

@@ -274,7 +274,7 @@ def test_a_scrape_of_sixty_thousand_items_is_cheap(tmp_path: Path) -> None:
 def test_a_real_prometheus_reads_what_is_in_the_workspace(workspace: Path, tmp_path: Path) -> None:
     with toy.page(workspace, PREFECT_API_URL=f"http://127.0.0.1:{toy.free_port()}/api") as page:
         config = (
-            (DEPLOY / "prometheus.yml").read_text().replace("8321", str(page)).replace("15s", "1s").replace("30s", "1s")
+            (DEPLOY / "prometheus.yml").read_text().replace("8710", str(page)).replace("15s", "1s").replace("30s", "1s")
         )
         (tmp_path / "prometheus.yml").write_text(config)
         (tmp_path / "alerts.yml").write_text((DEPLOY / "alerts.yml").read_text())

@@ -121,3 +121,36 @@ def test_a_shallow_clone_without_tags_finds_its_parent(due: Path, origin: Path, 
     data.pull(shallow, "data/drops/0001-a.dvc")
     toy.decide(shallow, CAT_FOR_DOG)
     assert versions.publish(shallow).parent == "dataset@v1.0.0"
+
+
+def test_a_run_sends_its_record_and_a_silent_or_busy_remote_stops_nothing(
+    due: Path, origin: Path, tmp_path: Path
+) -> None:
+    assert versions.push_record(due) is None
+    assert git.commit_of(origin, "main") == git.commit_of(due, "HEAD")
+    versions.publish(due)  # from there, as if it had not been sent
+    assert git.commit_of(origin, "main") == git.commit_of(due, "dataset@v1.0.0")
+    other = clone(origin, tmp_path / "other", due)
+    for workspace in (due, other):
+        (workspace / "data" / "verdicts" / f"{workspace.name}.jsonl").write_text("{}\n")
+        git.commit(workspace, "answers: 1", [f"data/verdicts/{workspace.name}.jsonl"])
+    assert versions.push_record(other) is None
+    said = versions.push_record(due)
+    assert said is not None and said.endswith("The next run sends it again.")
+    versions.prepare_run(due)
+    assert versions.push_record(due) is None
+    git.git(due, "remote", "set-url", "origin", str(tmp_path / "nowhere"))
+    assert "did not take branch 'main'" in str(versions.push_record(due))
+
+
+def test_a_clone_without_an_identity_gets_one_before_its_first_run(
+    due: Path, origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions.publish(due)
+    other = clone(origin, tmp_path / "other", due)
+    for key in ("user.name", "user.email"):
+        git.git(other, "config", "--unset", key)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    versions.prepare_run(other)
+    assert git.git(other, "config", "user.name") == "Assay"

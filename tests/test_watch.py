@@ -134,6 +134,19 @@ def test_a_killed_run_counts_as_an_attempt(tmp_path: Path) -> None:
     assert [step(workspace, starter, print) for _ in range(5)] == [True, True, True, False, False]
 
 
+def test_an_attempt_that_nobody_could_begin_does_not_count(tmp_path: Path) -> None:
+    class Nobody(Noted):
+        def start(self, work: Work, workspace: Path, attempt: int) -> Job:
+            raise Mistake("Deployment 'curate/workspace' is not on the server. Run: prefect deploy --all")
+
+    workspace = make(tmp_path / "ws")
+    landing(workspace, "acme")
+    for _ in range(5):
+        with pytest.raises(Mistake, match="is not on the server"):
+            step(workspace, Nobody(), print)
+    assert step(workspace, Noted(), print)
+
+
 def test_nothing_starts_while_a_run_is_at_work(tmp_path: Path) -> None:
     workspace, starter = make(tmp_path / "ws"), Noted(at_work=True)
     landing(workspace, "acme")

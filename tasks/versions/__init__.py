@@ -15,7 +15,7 @@ from .data import MustRun, RemoteDown
 from .due import curate_due, published_ops, revise_due
 from .history import Diff, Revision, diff, ensure_shards, log, read_dataset, read_past, verify
 from .publishing import Published, publish, require_published
-from .sharing import commit_run, share_drop, take_answers, unshared_drops
+from .sharing import commit_run, push_record, share_drop, take_answers, unshared_drops
 from .update import prepare_run, update
 from .workspace import lock, open_workspace, repair, reproduce, require_clean, write_note
 
@@ -38,6 +38,7 @@ __all__ = [
     "prepare_run",
     "publish",
     "published_ops",
+    "push_record",
     "read_dataset",
     "read_past",
     "repair",

@@ -42,9 +42,7 @@ def init(folder: Path, *, embed_model: str = "patches", remote: Path | str | Non
     root = folder.resolve()
     if git.ask(root, "rev-parse", "--show-prefix") != "" or not (root / ".git").exists():
         git.change(root, "init", "--quiet", "--initial-branch", "main")
-    for key, value in zip(("user.name", "user.email"), git.IDENTITY, strict=True):
-        if not git.ask(root, "config", key):
-            git.change(root, "config", key, value)
+    git.identify(root)
     with lock(root):
         return _fill(root, texts, str(remote) if remote is not None else LOCAL_REMOTE)
 

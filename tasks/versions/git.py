@@ -69,6 +69,13 @@ def change(workspace: Path, *arguments: str, stdin: str | None = None) -> str:
     return git(workspace, "-c", "core.fsync=all", *arguments, stdin=stdin)
 
 
+def identify(workspace: Path) -> None:
+    """Give the workspace a name to commit under, where the user has none."""
+    for key, value in zip(("user.name", "user.email"), IDENTITY, strict=True):
+        if not ask(workspace, "config", key):
+            change(workspace, "config", key, value)
+
+
 def ask(workspace: Path, *arguments: str) -> str | None:
     """What git printed, or None where it has no answer."""
     done = call(workspace, *arguments)

@@ -73,6 +73,24 @@ def commit_run(workspace: Path, message: str) -> bool:
         return git.commit(workspace, message, [path for path in own_changes(workspace) if path != MANIFEST])
 
 
+def push_record(workspace: Path) -> str | None:
+    """Send the branch to the git remote, so that drops and answers outlive this disk before the next revision.
+
+    Returns why it did not go, in one sentence: the remote is silent, or somebody else was first; the next run goes on
+    from theirs. None where it went, or where there is no remote.
+    """
+    with ready(workspace) as workspace:
+        if (remote := git.remote(workspace)) is None:
+            return None
+        branch = git.branch(workspace)
+        try:
+            git.change(workspace, "push", "--quiet", remote, f"HEAD:refs/heads/{branch}")
+        except git.GitFailed as failure:
+            said = next((line for line in failure.output.splitlines() if not line.startswith("To ")), "no answer")
+            return f"The git remote did not take branch '{branch}' ({said.strip()}). The next run sends it again."
+    return None
+
+
 def own_changes(workspace: Path) -> list[str]:
     """Our files that differ from HEAD, without the answers, which have a commit of their own."""
     changes = {path for _, path in git.changed(workspace, untracked=True)}

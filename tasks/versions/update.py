@@ -28,6 +28,7 @@ def prepare_run(workspace: Path) -> str | None:
     unreachable = None
     with ready(workspace) as workspace:
         require_clean(workspace)
+        git.identify(workspace)
         try:
             update(workspace)
         except RemoteDown as down:
