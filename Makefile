@@ -17,7 +17,7 @@ test-long: setup  ## the long ones: minutes to hours
 	$(PYTEST) -m "long and not production"
 
 test-production: setup  ## ten drops while everything is killed, on SQLite and on PostgreSQL; about half an hour
-	$(PYTEST) -m production -s
+	ASSAY_RECORD=benchmarks/results $(PYTEST) -m production -s
 
 check: setup  ## what CI runs
 	$(BIN)/ruff format --check .
