@@ -5,28 +5,32 @@ of params.yaml (`watch:`) calls enough. `step` starts it, here or on the server;
 and eight triggers at once all end in `step`, which one process at a time does: the same drop makes one run.
 
 Covered: a run that failed or was killed (started again, `watch.attempts` times, each attempt counted before it begins),
-a remote that is down (again each minute, without end). Not covered: two clones of a workspace that both sweep.
+a remote that is down (again each minute, without end), a clock that is put back, params.yaml half written. Not covered: two clones of a workspace that both sweep.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+import httpx
 from filelock import FileLock
 from prefect import flow, get_run_logger
+from prefect.exceptions import PrefectException
 
-from tasks import arrivals, attempts, journal, params, policy, versions
+from tasks import answers, arrivals, attempts, journal, params, policy, versions
+from tasks.formats import shown
 from tasks.model import AssayError
 
 from .clock import now
 
 PENDING_SECONDS = 60.0  # between two tries of what waits for a remote
+
+TROUBLE = (OSError, ValueError, RuntimeError, httpx.HTTPError, PrefectException)  # of one look, or of one run
 
 Say = Callable[[str], None]
 
@@ -46,8 +50,8 @@ Job = Callable[[], None]
 class Starter(Protocol):
     """Where flows run: in this process (here.py), or on the server's workers (submit.py)."""
 
-    def busy(self, workspace: Path) -> bool:
-        """Whether a run is at work in the workspace, or waits for its turn."""
+    def busy(self, workspace: Path, say: Say) -> bool:
+        """Whether a run is at work in the workspace, or waits for its turn; `say` hears what it waits for."""
 
     def start(self, work: Work, workspace: Path, attempt: int) -> Job:
         """Make the run known to whoever asks `busy`; what it returns is called afterwards, and does the rest."""
@@ -57,25 +61,40 @@ def look(workspace: Path, watch: policy.Watch, at: str) -> tuple[list[Work], lis
     """(what is due, what waits for somebody: a sentence each). At most one flow: the next look finds the next."""
     found = arrivals.look(workspace, now=at, settle=watch.settle)
     waits = [_held(arrival) for arrival in found if arrival.state == "held"]
-    work = _curate(workspace, found) or _revise(workspace, watch, at)
-    if work is None:
-        return [], waits
+    for work in _works(workspace, watch, found, at):
+        begins, why = _begins(workspace, watch, work, at)
+        waits += [why] if why else []
+        if begins:
+            return [work], waits
+    return [], waits
+
+
+def _works(workspace: Path, watch: policy.Watch, found: list[arrivals.Arrival], at: str) -> Iterator[Work]:
+    """What is to be done, in this order: one that may not begin does not stand in the way of the next."""
+    if work := _curate(workspace, found):
+        yield work
+    if work := _revise(workspace, watch, at):
+        yield work
+
+
+def _begins(workspace: Path, watch: policy.Watch, work: Work, at: str) -> tuple[bool, str]:
+    """Whether the work may begin now, and what it waits for."""
     tried = attempts.of(workspace, work.flow)
     if tried is None or (tried.key != work.key and not tried.pending):
-        return [work], waits
+        return True, ""
     if tried.pending:
-        return ([work] if _age(tried.at, at) >= PENDING_SECONDS else []), [*waits, tried.said]
+        return not 0 <= _age(tried.at, at) < PENDING_SECONDS, tried.said  # below 0: the clock was put back
     if work.flow == "revise" and tried.done:
-        return [], waits  # the answers changed nothing
+        return False, ""  # the answers changed nothing
     if tried.count >= watch.attempts:
         said = f" The last one said: {tried.said}" if tried.said else ""
-        return [], [*waits, f"Flow '{work.flow}' did not end well in {tried.count} attempts.{said} {_by_hand(work)}"]
-    return [work], waits
+        return False, f"Flow '{work.flow}' did not end well in {tried.count} attempts.{said} {_by_hand(work)}"
+    return True, ""
 
 
 def _held(arrival: arrivals.Arrival) -> str:
     named = arrival.why.startswith("Drop ")
-    return arrival.why if named else f"Drop '{arrival.name}' is held: {arrival.why}"
+    return arrival.why if named else f"Drop '{shown(arrival.name)}' is held: {arrival.why}"
 
 
 def _by_hand(work: Work) -> str:
@@ -85,7 +104,7 @@ def _by_hand(work: Work) -> str:
 def _curate(workspace: Path, found: list[arrivals.Arrival]) -> Work | None:
     complete = [arrival for arrival in found if arrival.state == "complete"]
     if complete:
-        names = ", ".join(f"'{arrival.name}'" for arrival in complete[:5])
+        names = ", ".join(f"'{shown(arrival.name)}'" for arrival in complete[:5])
         more = f" and {len(complete) - 5} more" if len(complete) > 5 else ""
         return Work("curate", f"complete: {names}{more}", _key(*(arrival.fingerprint for arrival in complete)))
     if behind := versions.curate_due(workspace):
@@ -114,7 +133,7 @@ def _key(*parts: str) -> str:
 
 
 def _age(then: str, at: str) -> float:
-    return (datetime.fromisoformat(at) - datetime.fromisoformat(then)).total_seconds()
+    return (answers.moment(at) - answers.moment(then)).total_seconds()
 
 
 def step(workspace: Path, starter: Starter, say: Say) -> bool:
@@ -127,11 +146,15 @@ def step(workspace: Path, starter: Starter, say: Say) -> bool:
         due, waits = look(workspace, watch, at)
         for sentence in waits:
             say(f"waits: {sentence}")
-        if not due or starter.busy(workspace):
+        if not due or starter.busy(workspace, say):
             return False
         attempt = attempts.begin(workspace, due[0].flow, due[0].key, now=at)
         say(f"{due[0].flow}: {due[0].why}" + (f" (attempt {attempt})" if attempt > 1 else ""))
-        job = starter.start(due[0], workspace, attempt)
+        try:
+            job = starter.start(due[0], workspace, attempt)
+        except AssayError:  # no run has begun
+            attempts.take_back(workspace, due[0].flow)
+            raise
     job()
     return True
 
@@ -146,15 +169,25 @@ def watch(workspace: Path, starter: Starter, say: Say, *, once: bool = False) ->
             say(sentence)
 
     while True:
+        started = False
         try:
             started = step(workspace, starter, say_once)
         except AssayError as error:
             say_once(f"error: {error}")
-            started = False
+        except TROUBLE as error:  # the watcher stays: nobody else would begin the next run
+            say_once(f"error: {type(error).__name__}: {shown(str(error), 300)}")
         if once and not started:
             return
         if not started:
-            time.sleep(params.section(workspace / "params.yaml", "watch", policy.Watch).every)
+            time.sleep(_pause(workspace))
+
+
+def _pause(workspace: Path) -> float:
+    """Seconds until the next look; the default where params.yaml cannot be read just now."""
+    try:
+        return params.section(workspace / "params.yaml", "watch", policy.Watch).every
+    except (AssayError, OSError):
+        return policy.Watch().every
 
 
 @flow(name="sweep", flow_run_name="sweep", persist_result=False)
