@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -22,7 +23,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
@@ -112,7 +113,7 @@ def _ended_if_lost(workspace: Path, run: FlowRun) -> bool:
         return False
     with get_client(sync_client=True) as client, server_is_there():
         if run.state.is_cancelling():
-            ended = Cancelled(message="Its process is gone.")
+            ended: State[Any] = Cancelled(message="Its process is gone.")
         elif run.state.is_running():
             ended = Crashed(message="Its process is gone.")
         else:

@@ -5,7 +5,8 @@ of params.yaml (`watch:`) calls enough. `step` starts it, here or on the server;
 and eight triggers at once all end in `step`, which one process at a time does: the same drop makes one run.
 
 Covered: a run that failed or was killed (started again, `watch.attempts` times, each attempt counted before it begins),
-a remote that is down (again each minute, without end), a clock that is put back, params.yaml half written. Not covered: two clones of a workspace that both sweep.
+a remote that is down (again each minute, without end), a clock that is put back, params.yaml half written. Not covered:
+two clones of a workspace that both sweep.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ HOMES = {
     "starlette": ("flows.dashboard",),
     "uvicorn": ("flows.dashboard",),
     "prometheus_client": ("flows.exporter",),
-    "httpx": ("flows.", "tasks.steps"),
+    "httpx": ("flows.", "tasks.steps", "tasks.pools"),
 }
 
 

@@ -4,8 +4,8 @@ Writes  <DVC remote>/pieces/<stage>/<name>/<file>, and piece.json with the sha25
         <DVC remote>/pieces/runs/<branch>/<number>.json: which pieces a shard has made
 
 A piece is named by a hash over all that it follows from, so one that is there is right to reuse; what is fetched is
-hashed again. Covered: a killed sender (without a whole piece.json there is no piece), wrong bytes on the remote (the piece is
-left out, and made again here). Not covered: pruning; pieces of old code stay until somebody removes `pieces/`.
+hashed again. Covered: a killed sender (without a whole piece.json there is no piece), wrong bytes on the remote (the
+piece is left out, and made again here). Not covered: pruning; pieces of old code stay until somebody removes `pieces/`.
 """
 
 from __future__ import annotations
