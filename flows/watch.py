@@ -160,17 +160,23 @@ def step(workspace: Path, starter: Starter, say: Say) -> bool:
     return True
 
 
-def watch(workspace: Path, starter: Starter, say: Say, *, once: bool = False) -> None:
-    """Step for ever, `watch.every` seconds apart; with `once` until nothing is due. What waits is said once."""
+def watch(workspace: Path, starter: Starter, say: Say, *, once: bool = False) -> int:
+    """Step for ever, `watch.every` seconds apart; with `once` until nothing is due. What waits is said once.
+
+    The exit code, with `once`: that of the last look. 0 nothing is left, 3 something waits, 1 it could not look.
+    """
     said: set[str] = set()
+    code = 0
 
     def say_once(sentence: str) -> None:
+        nonlocal code
+        code = 1 if sentence.startswith("error: ") else max(code, 3 if sentence.startswith("waits: ") else 0)
         if not sentence.startswith("waits: ") or sentence not in said:
             said.add(sentence)
             say(sentence)
 
     while True:
-        started = False
+        started, code = False, 0
         try:
             started = step(workspace, starter, say_once)
         except AssayError as error:
@@ -178,7 +184,7 @@ def watch(workspace: Path, starter: Starter, say: Say, *, once: bool = False) ->
         except TROUBLE as error:  # the watcher stays: nobody else would begin the next run
             say_once(f"error: {type(error).__name__}: {shown(str(error), 300)}")
         if once and not started:
-            return
+            return code
         if not started:
             time.sleep(_pause(workspace))
 

@@ -247,6 +247,13 @@ def test_a_run_branch_that_is_gone_is_a_sentence(workspace: Path, tmp_path: Path
         placing.take(tmp_path / "clone", str(workspace), "run/embed-x", "embed")
 
 
+def test_a_password_of_an_origin_is_in_no_sentence(tmp_path: Path) -> None:
+    origin = "https://maria:s3cret@127.0.0.1:1/team/cats.git"
+    with pytest.raises(StageFailed, match=r"from 'https://127\.0\.0\.1:1/team/cats\.git'") as caught:
+        placing.take(tmp_path / "clone", origin, "run/embed-x", "embed")
+    assert "s3cret" not in str(caught.value) and "maria" not in str(caught.value)
+
+
 @pytest.mark.parametrize("stage", ["embed", "augment"])
 def test_shards_on_two_clones_give_the_bytes_of_one_machine(
     workspace: Path, tmp_path: Path, toy_digits: Digits, stage: str

@@ -229,6 +229,13 @@ def test_a_clock_that_is_put_back_stops_no_retry(tmp_path: Path) -> None:
     assert flows(workspace, Watch(publish="always")) == ["revise"]
 
 
+def test_once_tells_cron_whether_something_waits(tmp_path: Path) -> None:
+    workspace = make(tmp_path / "ws")
+    assert watching.watch(workspace, Noted(), print, once=True) == 0
+    landing(workspace, "acme")
+    assert watching.watch(workspace, Noted(), print, once=True) == 3  # tried three times: it says so, and ends
+
+
 class Enough(Exception):
     """Ends a watcher that would stay."""
 
@@ -260,7 +267,7 @@ def test_a_mistake_in_params_is_said_and_the_watcher_stays(tmp_path: Path) -> No
     workspace = make(tmp_path / "ws")
     (workspace / "params.yaml").write_text("watch: {every: soon}\n")
     said: list[str] = []
-    watching.watch(workspace, Noted(), said.append, once=True)
+    assert watching.watch(workspace, Noted(), said.append, once=True) == 1
     assert said and "watch.every = 'soon'" in said[0]
 
 

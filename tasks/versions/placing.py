@@ -105,6 +105,11 @@ def take(clone: Path, origin: str, branch: str, stage: str) -> None:
             )
 
 
+def without_password(text: str) -> str:
+    """`text` with no user and password in an address: it goes to logs, and to the server."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
 def _has_git_of_its_own(clone: Path) -> bool:
     """Whether git works here. Where `git init` was killed it takes the folder above, which may be the workspace."""
     return (clone / ".git").exists() and git.ask(clone, "rev-parse", "--show-prefix") == ""
@@ -122,7 +127,10 @@ def _fetch(clone: Path, origin: str, branch: str) -> None:
         git.change(clone, "fetch", "--quiet", "--force", origin, f"refs/heads/{branch}:refs/assay/run")
     except git.GitFailed as failure:
         raise StageFailed(
-            f"Run branch '{branch}' cannot be fetched from '{origin}': {failure.output.splitlines()[0]}", transient=True
+            without_password(
+                f"Run branch '{branch}' cannot be fetched from '{origin}': {failure.output.splitlines()[0]}"
+            ),
+            transient=True,
         ) from None
     git.change(clone, "checkout", "--quiet", "--force", "--detach", "refs/assay/run")
 
