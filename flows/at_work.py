@@ -1,6 +1,7 @@
 """How does a flow hold its workspace, and how is it known that it still does?
 
-Writes  .assay/runs/<flow run>.json: the process that runs it, while it does
+Writes  .assay/runs/<flow run>.json: the process that runs it; it stays until that process is gone, because a run is
+        not over for the server when it lets go of the workspace
 
 A run whose process is gone is over, whatever the server believes: the sweeper says so there (submit.py), and need not
 wait for a heartbeat to stay away.
@@ -16,26 +17,27 @@ from pathlib import Path
 import psutil
 from prefect.runtime import deployment, flow_run
 
-from tasks import attempts, versions
+from tasks import attempts, durable, versions
+
+from .clock import now
 
 FOLDER = ".assay/runs"
 
 
 @contextmanager
-def at_work(workspace: Path, flow: str) -> Iterator[None]:
+def at_work(workspace: Path, flow: str) -> Iterator[attempts.Outcome]:
     """Hold the workspace for a run of `flow`, and keep what came of it.
 
     A run that came through a deployment waits for a busy workspace; to a person it is a sentence.
     """
-    note = workspace / FOLDER / f"{flow_run.id}.json"
-    note.parent.mkdir(parents=True, exist_ok=True)
-    me = psutil.Process()
-    note.write_text(json.dumps({"pid": me.pid, "born": me.create_time()}), encoding="utf-8")  # decides nothing durable
-    try:
-        with versions.lock(workspace, wait=deployment.id is not None), attempts.noted(workspace, flow):
-            yield
-    finally:
-        note.unlink(missing_ok=True)
+    asked_for = deployment.id is not None
+    if asked_for:
+        sweep(workspace)
+        me = psutil.Process()
+        note = {"pid": me.pid, "born": me.create_time()}
+        durable.write_text(workspace / FOLDER / f"{flow_run.id}.json", json.dumps(note))
+    with versions.lock(workspace, wait=asked_for), attempts.noted(workspace, flow, now) as outcome:
+        yield outcome
 
 
 def is_alive(workspace: Path, run: str) -> bool:

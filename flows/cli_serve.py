@@ -43,7 +43,8 @@ def watch(
 ) -> None:
     """Look for complete drops and for answers, and run what is due; in this process, or on the server of `assay up`.
 
-    What it waits for is said in `watch:` of params.yaml. With --once it ends with 3 when something is held.
+    What it waits for is said in `watch:` of params.yaml. With --once it ends with 3 when something is held, 1 after a
+    mistake; on a server it does not wait for the runs that it has started.
 
     Example: assay watch --once
     """
@@ -54,14 +55,14 @@ def watch(
     if address.find(root) is not None or "ASSAY_WORKSPACE" in os.environ:  # told by `assay up`, or by a person
         from .submit import OnServer
 
-        waits = stay(root, OnServer(), _say, once=once)
+        code = stay(root, OnServer(), _say, once=once)
     else:
         from .here import Here
 
-        waits = stay(root, Here(_say), _say, once=once)
+        code = stay(root, Here(_say), _say, once=once)
     _say("Nothing more is due.")
-    if waits:
-        raise typer.Exit(3)
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -77,6 +78,8 @@ def worker(
     Example: assay worker git@example.org:team/cats.git --pool gpu
     """
     environment.prepare(None)
+    from tasks import versions
+
     from .server import POOLS
     from .up import worker_of
 
@@ -85,8 +88,9 @@ def worker(
     if not os.environ.get("PREFECT_API_URL"):
         raise Mistake("No server is named. Set PREFECT_API_URL (and PREFECT_API_AUTH_STRING), then run: assay worker")
     place = str(Path(origin).resolve()) if Path(origin).is_dir() else origin
+    shown = versions.placing.without_password(place)
     command, settings = worker_of(pool, clone.resolve(), {"ASSAY_ORIGIN": place}, queues=("stages",))
-    _say(f"A worker of pool '{pool}' for {place}, in {clone}. Ctrl-C ends it.")
+    _say(f"A worker of pool '{pool}' for {shown}, in {clone}. Ctrl-C ends it.")
     os.execvpe(command[0], command, {**os.environ, **settings})
 
 

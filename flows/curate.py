@@ -81,11 +81,14 @@ def _receive(workspace: Path, landings: Sequence[Path]) -> tuple[list[Report], t
     received: list[Report] = []
     rejected: list[str] = []
     for landing in landings:
+        of_incoming, tried = landing.parent == workspace / "data" / "incoming", arrivals.fingerprint(landing)
+        if of_incoming and not tried:
+            continue  # taken away, or no longer readable: the next look says so
         try:
             received.append(steps.receive_drop(workspace, landing, now()))
         except DropRejected as error:
-            if landing.parent == workspace / "data" / "incoming":
-                arrivals.hold(workspace, landing, error, now=now())
+            if of_incoming:
+                arrivals.hold(workspace, landing, error, now=now(), tried=tried)
             else:
                 rejected.append(str(error))
     held = [arrival.why for arrival in arrivals.seen(workspace) if arrival.state == "held"]

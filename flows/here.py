@@ -19,7 +19,7 @@ class Here:
     def __init__(self, say: Say) -> None:
         self._say = say
 
-    def busy(self, workspace: Path) -> bool:
+    def busy(self, workspace: Path, say: Say) -> bool:
         """Whether another process holds the workspace."""
         try:
             with versions.lock(workspace):

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
-from tasks import attempts, check_params, steps, versions
+from tasks import check_params, steps, versions
 from tasks.model import Report
 
 from . import events
 from .artifacts import publish_summary
 from .at_work import at_work
-from .clock import now
 from .report import write_report
 
 
@@ -33,7 +32,7 @@ class Revised:
 def revise(workspace: Path) -> Revised:
     """Apply whatever verdicts there are, and publish."""
     workspace = workspace.resolve()
-    with at_work(workspace, "revise"):
+    with at_work(workspace, "revise") as outcome:
         if unreachable := versions.prepare_run(workspace):
             get_run_logger().warning(unreachable)
         check_params(workspace)
@@ -47,11 +46,10 @@ def revise(workspace: Path) -> Revised:
         odd = steps.detect(workspace, after=[gate, graph])
         queue = steps.triage(workspace, after=[noise, odd])
         published = steps.publish(workspace, after=[table, queue])
+        outcome.pending = published.note if published.pending else ""
     reports = (answers, manifest, gate, table, vectors, graph, noise, odd, queue)
     write_report(workspace)
     publish_summary("revise", workspace, reports, held=gate.notes, revision=published)
-    if published.pending:
-        attempts.pend(workspace, "revise", published.note, now=now())
-    elif published.new:
+    if published.new and not published.pending:
         events.tell("revision.published", workspace, tag=published.tag)
     return Revised(reports, published)

@@ -74,7 +74,8 @@ def set_up(workspace: Path, environment: Mapping[str, str]) -> None:
     code = [sys.executable, "-P", "-m", "flows.server"]
     done = subprocess.run(code, cwd=workspace, env=whole, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Mistake(f"The server could not be set up: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+        said = (done.stderr or done.stdout).strip().splitlines() or [f"exit {done.returncode}"]
+        raise Mistake(f"The server could not be set up: {said[-1]}")
 
 
 def _pools_and_automation() -> None:

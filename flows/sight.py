@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tasks import STAGES, store, versions
+from tasks.formats import shown
 from tasks.model import ANNOTATIONS, DUPLICATES, GATE, MANIFEST, QUARANTINE, QUEUE, AssayError, Table
 
 from .noise_history import NOISE, Noise, from_document, now_and_then
@@ -137,7 +138,9 @@ class Sight:
         def read() -> tuple[float | None, tuple[Arrival, ...]]:
             content = store.read_json(path)
             return moment(content["at"]), tuple(
-                Arrival(str(one["name"]), str(one["state"]), str(one.get("why") or ""), moment(one.get("since")))
+                Arrival(
+                    shown(str(one["name"]), 255), str(one["state"]), str(one.get("why") or ""), moment(one.get("since"))
+                )
                 for one in content["arrivals"]
             )
 

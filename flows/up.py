@@ -20,7 +20,8 @@ from tasks.model import Mistake
 
 from . import address, children, server
 
-RESTARTS = 5  # of one child, before everything ends
+RESTARTS = 5  # of one child within RESTARTS_WITHIN seconds, before everything ends
+RESTARTS_WITHIN = 600.0
 QUERY_SECONDS = "2"  # between two looks of a worker for work
 GENTLE = 0.5  # seconds between two looks at the children
 
@@ -107,15 +108,17 @@ def _stay(
     started: list[children.Child], start: Callable[[str], children.Child], say: Say, seconds: float | None
 ) -> None:
     until = None if seconds is None else time.monotonic() + seconds
-    restarts = dict.fromkeys((child.name for child in started), 0)
+    restarts: dict[str, list[float]] = {child.name: [] for child in started}  # when; old ones are forgotten
     while until is None or time.monotonic() < until:
         for place, child in enumerate(started):
             if child.alive:
                 continue
-            restarts[child.name] += 1
-            if restarts[child.name] > RESTARTS:
+            at = time.monotonic()
+            recent = [before for before in restarts[child.name] if at - before < RESTARTS_WITHIN] + [at]
+            restarts[child.name] = recent
+            if len(recent) > RESTARTS:
                 raise Mistake(
-                    f"'{child.name}' has ended {RESTARTS} times (exit {child.process.returncode}). "
+                    f"'{child.name}' has ended {len(recent)} times in a short while (exit {child.process.returncode}). "
                     f"See {child.log}; then run: assay up"
                 )
             say(f"{child.name} has ended (exit {child.process.returncode}); starting it again.")

@@ -5,7 +5,8 @@ of params.yaml (`watch:`) calls enough. `step` starts it, here or on the server;
 and eight triggers at once all end in `step`, which one process at a time does: the same drop makes one run.
 
 Covered: a run that failed or was killed (started again, `watch.attempts` times, each attempt counted before it begins),
-a remote that is down (again each minute, without end). Not covered: two clones of a workspace that both sweep.
+a remote that is down (again each minute, without end), a clock that is put back, params.yaml half written. Not covered:
+two clones of a workspace that both sweep.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+import httpx
 from filelock import FileLock
 from prefect import flow, get_run_logger
+from prefect.exceptions import PrefectException
 
-from tasks import arrivals, attempts, journal, params, policy, versions
+from tasks import answers, arrivals, attempts, journal, params, policy, versions
+from tasks.formats import shown
 from tasks.model import AssayError
 
 from .clock import now
@@ -30,6 +33,8 @@ from .clock import now
 PENDING_SECONDS = 60.0  # between two tries of what waits for a remote
 
 AGO = re.compile(r"\d+ s ago")  # the part of a sentence that is new at each look
+
+TROUBLE = (OSError, ValueError, RuntimeError, httpx.HTTPError, PrefectException)  # of one look, or of one run
 
 Say = Callable[[str], None]
 
@@ -49,8 +54,8 @@ Job = Callable[[], None]
 class Starter(Protocol):
     """Where flows run: in this process (here.py), or on the server's workers (submit.py)."""
 
-    def busy(self, workspace: Path) -> bool:
-        """Whether a run is at work in the workspace, or waits for its turn."""
+    def busy(self, workspace: Path, say: Say) -> bool:
+        """Whether a run is at work in the workspace, or waits for its turn; `say` hears what it waits for."""
 
     def start(self, work: Work, workspace: Path, attempt: int) -> Job:
         """Make the run known to whoever asks `busy`; what it returns is called afterwards, and does the rest."""
@@ -60,27 +65,43 @@ def look(workspace: Path, watch: policy.Watch, at: str) -> tuple[list[Work], lis
     """(what is due, what waits for somebody: a sentence each). At most one flow: the next look finds the next."""
     found = arrivals.look(workspace, now=at, settle=watch.settle)
     waits = [told(arrival) for arrival in found if arrival.state != "complete"]
-    work = _curate(workspace, found) or _revise(workspace, watch, at)
-    if work is None:
-        return [], waits
+    for work in _works(workspace, watch, found, at):
+        begins, why = _begins(workspace, watch, work, at)
+        waits += [why] if why else []
+        if begins:
+            return [work], waits
+    return [], waits
+
+
+def _works(workspace: Path, watch: policy.Watch, found: list[arrivals.Arrival], at: str) -> Iterator[Work]:
+    """What is to be done, in this order: one that may not begin does not stand in the way of the next."""
+    if work := _curate(workspace, found):
+        yield work
+    if work := _revise(workspace, watch, at):
+        yield work
+
+
+def _begins(workspace: Path, watch: policy.Watch, work: Work, at: str) -> tuple[bool, str]:
+    """Whether the work may begin now, and what it waits for."""
     tried = attempts.of(workspace, work.flow)
     if tried is None or (tried.key != work.key and not tried.pending):
-        return [work], waits
+        return True, ""
     if tried.pending:
-        return ([work] if _age(tried.at, at) >= PENDING_SECONDS else []), [*waits, tried.said]
+        return not 0 <= _age(tried.at, at) < PENDING_SECONDS, tried.said  # below 0: the clock was put back
     if work.flow == "revise" and tried.done:
-        return [], waits  # the answers changed nothing
+        return False, ""  # the answers changed nothing
     if tried.count >= watch.attempts:
         said = f" The last one said: {tried.said}" if tried.said else ""
-        return [], [*waits, f"Flow '{work.flow}' did not end well in {tried.count} attempts.{said} {_by_hand(work)}"]
-    return [work], waits
+        return False, f"Flow '{work.flow}' did not end well in {tried.count} attempts.{said} {_by_hand(work)}"
+    return True, ""
 
 
 def told(arrival: arrivals.Arrival) -> str:
     """Why it waits, as one sentence that names it."""
     if arrival.why.startswith("Drop "):
         return arrival.why
-    return f"Drop '{arrival.name}' {'still grows' if arrival.state == 'growing' else 'is held'}: {arrival.why}"
+    state = "still grows" if arrival.state == "growing" else "is held"
+    return f"Drop '{shown(arrival.name)}' {state}: {arrival.why}"
 
 
 def _by_hand(work: Work) -> str:
@@ -90,7 +111,7 @@ def _by_hand(work: Work) -> str:
 def _curate(workspace: Path, found: list[arrivals.Arrival]) -> Work | None:
     complete = [arrival for arrival in found if arrival.state == "complete"]
     if complete:
-        names = ", ".join(f"'{arrival.name}'" for arrival in complete[:5])
+        names = ", ".join(f"'{shown(arrival.name)}'" for arrival in complete[:5])
         more = f" and {len(complete) - 5} more" if len(complete) > 5 else ""
         return Work("curate", f"complete: {names}{more}", _key(*(arrival.fingerprint for arrival in complete)))
     if behind := versions.curate_due(workspace):
@@ -119,7 +140,7 @@ def _key(*parts: str) -> str:
 
 
 def _age(then: str, at: str) -> float:
-    return (datetime.fromisoformat(at) - datetime.fromisoformat(then)).total_seconds()
+    return (answers.moment(at) - answers.moment(then)).total_seconds()
 
 
 def step(workspace: Path, starter: Starter, say: Say) -> bool:
@@ -132,44 +153,59 @@ def step(workspace: Path, starter: Starter, say: Say) -> bool:
         due, waits = look(workspace, watch, at)
         for sentence in waits:
             say(f"waits: {sentence}")
-        if not due or starter.busy(workspace):
+        if not due or starter.busy(workspace, say):
             return False
         attempt = attempts.begin(workspace, due[0].flow, due[0].key, now=at)
         say(f"{due[0].flow}: {due[0].why}" + (f" (attempt {attempt})" if attempt > 1 else ""))
         try:
             job = starter.start(due[0], workspace, attempt)
-        except AssayError:
-            attempts.withdraw(workspace, due[0].flow)
+        except AssayError:  # no run has begun
+            attempts.take_back(workspace, due[0].flow)
             raise
     job()
     return True
 
 
-def watch(workspace: Path, starter: Starter, say: Say, *, once: bool = False) -> bool:
+def watch(workspace: Path, starter: Starter, say: Say, *, once: bool = False) -> int:
     """Step for ever, `watch.every` seconds apart; with `once` until nothing is due. What waits is said once.
 
-    Returns whether something waits for a person (what still grows does not).
+    The exit code, with `once`: that of the last look. 0 nothing is left (what still grows does not count), 3
+    something waits for a person, 1 it could not look.
     """
     said: set[str] = set()
+    code = 0
 
     def say_once(sentence: str) -> None:
+        nonlocal code
+        if sentence.startswith("error: "):
+            code = 1
+        elif sentence.startswith("waits: ") and "' still grows: " not in sentence:
+            code = max(code, 3)
         key = AGO.sub("", sentence)
         if not sentence.startswith("waits: ") or key not in said:
             said.add(key)
             say(sentence)
 
     while True:
+        started, code = False, 0
         try:
             started = step(workspace, starter, say_once)
         except AssayError as error:
-            if once:
-                raise
             say_once(f"error: {error}")
-            started = False
+        except TROUBLE as error:  # the watcher stays: nobody else would begin the next run
+            say_once(f"error: {type(error).__name__}: {shown(str(error), 300)}")
         if once and not started:
-            return any(sentence.startswith("waits: ") and "' still grows: " not in sentence for sentence in said)
+            return code
         if not started:
-            time.sleep(params.section(workspace / "params.yaml", "watch", policy.Watch).every)
+            time.sleep(_pause(workspace))
+
+
+def _pause(workspace: Path) -> float:
+    """Seconds until the next look; the default where params.yaml cannot be read just now."""
+    try:
+        return params.section(workspace / "params.yaml", "watch", policy.Watch).every
+    except (AssayError, OSError):
+        return policy.Watch().every
 
 
 @flow(name="sweep", flow_run_name="sweep", persist_result=False)

@@ -14,11 +14,14 @@ under another name. Not covered: a supplier who writes nothing for `settle` seco
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
+
+from filelock import FileLock
 
 from . import delivery, durable, receipts, store
 from .formats import Fault, shown
@@ -52,7 +55,11 @@ def look(workspace: Path, *, now: str, settle: float) -> list[Arrival]:
     ]
     order = {arrival.name: _completed(workspace, arrival) for arrival in found}
     found.sort(key=lambda arrival: (arrival.state != "complete", order[arrival.name], arrival.name))
-    _write(workspace, found, now)
+    with _alone(workspace):  # a run may have held one of them while we looked
+        meanwhile = [a for a in seen(workspace) if a.state == "held" and a != before.get(a.name)]
+        held = {(a.name, a.fingerprint): a for a in meanwhile}
+        found = [held.get((a.name, a.fingerprint), a) for a in found]
+        _write(workspace, found, now)
     return found
 
 
@@ -69,19 +76,39 @@ def folders(workspace: Path, arrivals: Sequence[Arrival]) -> list[Path]:
     return [workspace / "data" / "incoming" / a.name for a in arrivals if a.state == "complete"]
 
 
-def hold(workspace: Path, folder: Path, error: DropRejected, *, now: str) -> None:
-    """Remember that `folder`, as it is now, cannot be received: it is not tried again until it changes."""
-    with Landing(folder) as landing:
-        held = Arrival(folder.name, "held", str(error), now, landing.fingerprint(), error.code)
-    others = [arrival for arrival in seen(workspace) if arrival.name != folder.name]
-    _write(workspace, [*others, held], now)
+def fingerprint(folder: Path) -> str:
+    """Landing.fingerprint of a folder; empty, which no folder has, where it cannot be read."""
+    try:
+        with Landing(folder) as landing:
+            return landing.fingerprint()
+    except OSError:
+        return ""
+
+
+def hold(workspace: Path, folder: Path, error: DropRejected, *, now: str, tried: str) -> None:
+    """Remember that `folder` could not be received as it was: it is not tried again until it changes.
+
+    `tried` is its fingerprint from BEFORE it was read: what was written meanwhile has not been tried.
+    """
+    held = Arrival(folder.name, "held", str(error), now, tried, error.code)
+    with _alone(workspace):
+        others = [arrival for arrival in seen(workspace) if arrival.name != folder.name]
+        _write(workspace, [*others, held], now)
+
+
+def _alone(workspace: Path) -> FileLock:
+    """The sweeper and a run write the same file."""
+    path = workspace / ".assay" / "arrivals.lock"
+    path.parent.mkdir(exist_ok=True)
+    return FileLock(path)
 
 
 def _write(workspace: Path, found: Sequence[Arrival], now: str) -> None:
     path = workspace / FILE
     path.parent.mkdir(exist_ok=True)
     durable.sweep(path.parent)
-    store.write_json(path, {"at": now, "arrivals": [asdict(arrival) for arrival in found]})
+    # escaped: the name of a folder may be no Unicode
+    durable.write_text(path, json.dumps({"at": now, "arrivals": [asdict(arrival) for arrival in found]}, indent=1))
 
 
 def _landings(workspace: Path) -> list[Path]:
@@ -125,6 +152,8 @@ def _without_marker(landing: Landing, fingerprint: str, same: Arrival | None, no
     name = landing.folder.name
     since = same.since if same is not None else now
     still = (datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds()
+    if still < 0:  # the clock was put back
+        since, still = now, 0.0
     advice = f"Write {SUCCESS} when it is complete, or run: assay receive data/incoming/{shown(name)}"
     if still < settle:
         why = f"It changed {still:.0f} s ago; without {SUCCESS} it must rest for {settle:.0f} s. {advice}"

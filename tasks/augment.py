@@ -208,6 +208,7 @@ def run(data: Path, params: Params) -> Report:
             new += _fill(piece, str(shard_), of_shard, read, params, device, pool)
             place_piece(piece / "shard.parquet", folder / str(shard_).replace("/", "-"))
             without.append(store.read_table(piece / "skipped.parquet", SKIPPED))
+            _forget_if_too_large(piece)
             shards, done = shards + 1, done + len(of_shard)
             print(f"augment: {done:,} of {len(rows):,} items")
         skipped = pd.concat(without, ignore_index=True) if without else store.frame(SKIPPED)
@@ -244,7 +245,8 @@ def shard(data: Path, params: Params, number: int, of: int) -> list[str]:
         for name in share({name: len(of_shard) for name, of_shard in groups.items()}, number, of):
             piece = _piece(data, groups[name], params)
             _fill(piece, name, groups[name], read, params, device, pool)
-            names.append(piece.name)
+            if not _forget_if_too_large(piece):  # another machine may have the memory: the last run makes it again
+                names.append(piece.name)
             print(f"augment: {name}, {len(groups[name]):,} items")
     return names
 
@@ -280,6 +282,17 @@ def _fill(
         store.write_rows(fresh / "shard.parquet", AUGMENTED, made)
         store.write_table(fresh / "skipped.parquet", SKIPPED, store.frame(SKIPPED, _faults(name, too_large)))
     return len(of_shard)
+
+
+def _forget_if_too_large(piece: Path) -> bool:
+    """Take a piece out of the cache in which variants are missing for want of memory; whether it was one.
+
+    That follows from this machine at this moment, and not from what names the piece: who asks again may get them.
+    """
+    lacking = bool(len(store.read_table(piece / "skipped.parquet", SKIPPED)))
+    if lacking:
+        shutil.rmtree(piece)
+    return lacking
 
 
 @contextmanager

@@ -40,6 +40,8 @@ BATCH_BYTES = 64 * 2**20  # decoded items in memory at once, at most (one item m
 ZERO = 1e-5  # a vector shorter than this is rounding, not a direction; embedders give lengths around 1 or more
 RESULT_FREE = ("threads", "batch")  # params that do not change a vector beyond 1e-6, and so no cached piece
 
+TOO_LARGE = "It needs more memory than this machine has."
+
 State = Mapping[str, Any]
 
 
@@ -155,7 +157,7 @@ def embed_rows(
         for group, views in fits(decoded):
             at = [places[n] for n in group]
             if views is None:
-                without[at[0]] = "It needs more memory than this machine has."
+                without[at[0]] = TOO_LARGE
                 continue
             for name, width in widths.items():
                 if views[name].shape != (len(at), width):
@@ -193,6 +195,7 @@ def run(data: Path, params: Params) -> Report:
                 new += _fill(piece, drop, rows, embedder, state, module, data, params)
                 shutil.copyfile(piece / "vectors.parquet", folder / "vectors" / f"{drop}.parquet")
                 skipped.append(store.read_table(piece / "skipped.parquet", SKIPPED))
+                _forget_if_too_large(piece)
                 done += len(rows)
                 print(f"embed: {done:,} of {total:,} items")
         without = pd.concat(skipped, ignore_index=True) if skipped else store.frame(SKIPPED)
@@ -225,7 +228,8 @@ def shard(data: Path, params: Params, number: int, of: int) -> list[str]:
         for drop in share({drop: len(rows) for drop, rows in drops.items()}, number, of):
             piece = _piece(data, params, fingerprint, drops[drop])
             _fill(piece, drop, drops[drop], embedder, state, module, data, params)
-            names.append(piece.name)
+            if not _forget_if_too_large(piece):  # another machine may have the memory: the last run makes it again
+                names.append(piece.name)
             print(f"embed: {drop}, {len(drops[drop]):,} items")
     return names
 
@@ -332,3 +336,14 @@ def _fill(
         ]
         store.write_table(fresh / "skipped.parquet", SKIPPED, store.frame(SKIPPED, faults))
     return len(kept)
+
+
+def _forget_if_too_large(piece: Path) -> bool:
+    """Take a piece out of the cache in which an item lacks a vector for want of memory; whether it was one.
+
+    That follows from this machine at this moment, and not from what names the piece: who asks again may get it.
+    """
+    lacking = bool((store.read_table(piece / "skipped.parquet", SKIPPED)["message"] == TOO_LARGE).any())
+    if lacking:
+        shutil.rmtree(piece)
+    return lacking

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import httpx
@@ -30,7 +31,10 @@ LOST = 120.0  # seconds from a worker's taking a run to its start; importing eve
 POLL = 1.0  # seconds between two looks at a run
 PATIENCE = 60.0  # seconds after which a run that no worker has taken is worth a line in the log
 
+WAITS = "RemoteDown"  # the name of a failed run's state: it may pass by waiting
+
 Log = Callable[[str], None]
+T = TypeVar("T")
 
 
 def run_on(pool: str, workspace: Path, stage: str, log: Log, *, shards: int = 1) -> bool:
@@ -62,7 +66,7 @@ def run_on(pool: str, workspace: Path, stage: str, log: Log, *, shards: int = 1)
 
 def _run(pool: str, wanted: Sequence[Mapping[str, str | int]], log: Log) -> None:
     """A run for each of the parameters, all at once; one whose worker dies is asked for again."""
-    waiting = [(parameters, 1, _ask(pool, parameters, 1)) for parameters in wanted]
+    waiting = [(parameters, 1, _ask(pool, parameters, 1, log)) for parameters in wanted]
     while waiting:
         parameters, attempt, run = waiting.pop(0)
         state = _wait(run, pool, log).state
@@ -70,42 +74,68 @@ def _run(pool: str, wanted: Sequence[Mapping[str, str | int]], log: Log) -> None
             continue
         said = (state.message if state is not None else None) or "it ended without a word"
         if state is None or not state.is_crashed():
-            raise StageFailed(f"{said.rstrip('.')} (on pool '{pool}').")
+            transient = state is not None and state.name == WAITS
+            raise StageFailed(f"{said.rstrip('.')} (on pool '{pool}').", transient=transient)
         log(f"{parameters['stage']}: attempt {attempt} on pool '{pool}' crashed: {said}")
         if attempt == ATTEMPTS:
             raise StageFailed(
                 f"Stage '{parameters['stage']}' crashed {ATTEMPTS} times on pool '{pool}'. See the log of its workers."
             )
-        waiting.append((parameters, attempt + 1, _ask(pool, parameters, attempt + 1)))
+        waiting.append((parameters, attempt + 1, _ask(pool, parameters, attempt + 1, log)))
 
 
-def _ask(pool: str, parameters: Mapping[str, str | int], attempt: int) -> FlowRun:
+def _ask(pool: str, parameters: Mapping[str, str | int], attempt: int, log: Log) -> FlowRun:
     name = f"work/{pool}"
     key = ":".join(map(str, [*parameters.values(), flow_run.id, task_run.run_count, attempt]))
-    with get_client(sync_client=True) as client:
+
+    def create() -> FlowRun:  # twice with one key is once
+        with get_client(sync_client=True) as client:
+            try:
+                deployment = client.read_deployment_by_name(name)
+            except ObjectNotFound:
+                raise StageFailed(f"Deployment '{name}' is not on the server. Run: prefect deploy --all") from None
+            return client.create_flow_run_from_deployment(
+                deployment.id,
+                parameters=dict(parameters),
+                idempotency_key=key,
+                parent_task_run_id=UUID(str(task_run.id)),
+            )
+
+    return _patiently(create, log)
+
+
+def _patiently(ask: Callable[[], T], log: Log) -> T:
+    """What the server says; one that is away is waited for, because the run of the stage goes on without it."""
+    told = False
+    while True:
         try:
-            deployment = client.read_deployment_by_name(name)
-        except ObjectNotFound:
-            raise StageFailed(f"Deployment '{name}' is not on the server. Run: prefect deploy --all") from None
-        return client.create_flow_run_from_deployment(
-            deployment.id, parameters=dict(parameters), idempotency_key=key, parent_task_run_id=UUID(str(task_run.id))
-        )
+            return ask()
+        except (httpx.TransportError, httpx.HTTPStatusError) as error:
+            if isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500:
+                raise
+            if not told:
+                log(f"The Prefect server does not answer ({type(error).__name__}); waiting for it.")
+                told = True
+            time.sleep(POLL)
 
 
 def _wait(run: FlowRun, pool: str, log: Log) -> FlowRun:
     """The run, once it has ended; one that is lost is ended here. A server that does not answer is waited for."""
     begun, told = time.monotonic(), False
+
+    def read() -> FlowRun:
+        return client.read_flow_run(run.id)
+
+    def lost() -> str | None:
+        return _lost(client, run)
+
     with get_client(sync_client=True) as client:
         while True:
-            try:
-                run = client.read_flow_run(run.id)
-                if run.state is not None and run.state.is_final():
-                    return run
-                if said := _lost(client, run):
-                    client.set_flow_run_state(run.id, Crashed(message=said), force=True)
-                    continue
-            except httpx.HTTPError:
-                time.sleep(10 * POLL)
+            run = _patiently(read, log)
+            if run.state is not None and run.state.is_final():
+                return run
+            if said := _patiently(lost, log):
+                client.set_flow_run_state(run.id, Crashed(message=said), force=True)
                 continue
             waits = run.state is None or run.state.is_scheduled()
             if waits and not told and time.monotonic() - begun > PATIENCE:

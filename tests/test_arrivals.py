@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -99,12 +100,64 @@ def test_a_refused_drop_is_held_until_it_changes(tmp_path: Path) -> None:
     assert look(tmp_path) == {"acme": "complete"}
     with pytest.raises(DropRejected) as caught:
         take(folder, tmp_path)
-    arrivals.hold(tmp_path, folder, caught.value, now=at(1))
+    arrivals.hold(tmp_path, folder, caught.value, now=at(1), tried=arrivals.fingerprint(folder))
     (held,) = arrivals.look(tmp_path, now=at(2), settle=60)
     assert (held.state, held.code, held.since) == ("held", "E_FORMAT", at(1))
     assert "no labels file" in held.why
     landing(folder, {"labels.csv": "path,label\n1.png,cat\n"})
     assert look(tmp_path, 3) == {"acme": "complete"}
+
+
+def test_what_was_written_while_a_drop_was_refused_is_tried(tmp_path: Path) -> None:
+    folder = landing(tmp_path / "data" / "incoming" / "acme", FILES | {"_SUCCESS": ""})
+    look(tmp_path)
+    tried = arrivals.fingerprint(folder)
+    landing(folder, {"3.png": "the last file, while the others were read"})
+    refused = DropRejected("E_MANIFEST", "Its files changed while they were read.")
+    arrivals.hold(tmp_path, folder, refused, now=at(1), tried=tried)
+    assert look(tmp_path, 2) == {"acme": "complete"}
+
+
+def test_a_refused_drop_that_was_taken_away_is_no_trouble(tmp_path: Path) -> None:
+    folder = landing(tmp_path / "data" / "incoming" / "acme", FILES)
+    shutil.rmtree(folder)
+    assert arrivals.fingerprint(folder) == ""
+    arrivals.hold(tmp_path, folder, DropRejected("E_MANIFEST", "It has gone."), now=at(1), tried="")
+    assert look(tmp_path, 2) == {}
+
+
+def test_a_look_beside_a_run_does_not_undo_its_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = landing(tmp_path / "data" / "incoming" / "acme", FILES | {"_SUCCESS": ""})
+    look(tmp_path)
+    slow = arrivals._look_at
+
+    def held_meanwhile(*arguments: object) -> arrivals.Arrival | None:
+        found = slow(*arguments)  # type: ignore[arg-type]
+        tried = arrivals.fingerprint(folder)
+        arrivals.hold(tmp_path, folder, DropRejected("E_FORMAT", "It is no drop."), now=at(1), tried=tried)
+        return found
+
+    monkeypatch.setattr(arrivals, "_look_at", held_meanwhile)
+    assert look(tmp_path, 1) == {"acme": "held"}
+    monkeypatch.undo()
+    assert look(tmp_path, 2) == {"acme": "held"}
+
+
+def test_a_clock_that_is_put_back_costs_one_rest(tmp_path: Path) -> None:
+    landing(tmp_path / "data" / "incoming" / "acme", FILES)
+    look(tmp_path, 3000)
+    assert "It changed 0 s ago" in why(tmp_path, 100)
+    assert look(tmp_path, 161) == {"acme": "complete"}
+
+
+def test_a_name_that_is_no_unicode_is_taken_like_any_other(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9\n-rf")
+    folder = landing(tmp_path / "data" / "incoming" / name, FILES | {"_SUCCESS": ""})
+    for _ in range(2):
+        (found,) = arrivals.look(tmp_path, now=at(0), settle=60)
+        assert arrivals.folders(tmp_path, [found]) == [folder]
+    assert take(folder, tmp_path).rows == 2
+    assert look(tmp_path, 1) == {}
 
 
 def test_what_was_seen_decides_nothing(tmp_path: Path) -> None:

@@ -181,3 +181,29 @@ def test_an_item_that_fits_nowhere_is_written_down_and_its_neighbours_are_varied
     assert sorted(store.read_table(data / "augment", AUGMENTED)["item"]) == sorted(f"a{n}" for n in range(12) if n != 5)
     (row,) = store.read_table(data / "augment" / "_skipped.parquet", SKIPPED).to_dict("records")
     assert (row["item"], row["drop"], row["code"]) == ("a5", "0001-a", "E_MEMORY")
+    assert augment.shard(data, augment.Params(), 0, 1) == []  # no other machine need do without it
+
+    monkeypatch.undo()  # the memory is there now
+    report = augment.run(data, augment.Params())
+    assert (report.counts["skipped"], report.notes) == (0, ())
+
+
+def test_a_vector_that_lacked_memory_once_is_computed_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    rows = a_drop(data, "0001-a", 7)
+    kept = [{k: v for k, v in row.items() if k != "why"} | {"drop": "0001-a", "source": "s"} for row in rows]
+    store.write_table(data / "ingest/manifest/0001-a.parquet", MANIFEST, store.frame(MANIFEST, kept))
+    whole = embed.embed_rows
+
+    def lacking(*arguments: Any, **named: Any) -> Any:
+        x, without = whole(*arguments, **named)
+        return x, without | {4: embed.TOO_LARGE}
+
+    monkeypatch.setattr(embed, "embed_rows", lacking)
+    assert embed.run(data, embed.Params()).counts["skipped"] == 1
+    names = embed.shard(data, embed.Params(), 0, 1)
+    assert len(names) == 1  # what was learnt, and not the drop
+    monkeypatch.undo()
+    assert embed.run(data, embed.Params()).counts["skipped"] == 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
+import crash
 import pytest
 
 from flows.digits import Digits, write_drop
@@ -134,6 +136,91 @@ def test_an_input_with_wrong_bytes_on_the_remote_is_refused(workspace: Path, tmp
     placing.take(tmp_path / "clone", str(workspace), branch, "embed")
 
 
+def test_a_clone_recovers_from_whatever_a_killed_worker_left(workspace: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    branch = placing.hand_out(workspace, "embed")
+    placing.take(clone, str(workspace), branch, "embed")
+    lock = clone / ".git" / "index.lock"
+    lock.touch()
+    os.utime(lock, (1, 1))
+    manifest = clone / "data" / "ingest" / "manifest"
+    (manifest / "0001-toy.parquet").write_bytes(b"a stage was killed before DVC had its result")
+    (manifest / "0009-x.parquet").write_bytes(b"and so was this one")
+    placing.take(clone, str(workspace), branch, "embed")
+    assert not lock.exists()
+    assert bytes_of(clone / "data" / "ingest") == bytes_of(workspace / "data" / "ingest")
+
+
+def test_a_drop_that_the_workspace_has_no_longer_is_no_input_of_a_clone(workspace: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    placing.take(clone, str(workspace), placing.hand_out(workspace, "embed"), "embed")
+    shutil.copytree(clone / "data/drops/0001-toy", clone / "data/drops/0002-gone")
+    params = workspace / "params.yaml"
+    params.write_text(params.read_text().replace("ingest: {}", "ingest: {cores: 1}"))
+    git.commit(workspace, "ingest runs again", ["params.yaml"])
+    before = bytes_of(workspace / "data" / "ingest")
+    placing.take(clone, str(workspace), placing.hand_out(workspace, "ingest"), "ingest")
+    assert sorted(path.name for path in (clone / "data/drops").iterdir() if path.is_dir()) == ["0001-toy"]
+    versions.reproduce(clone, "ingest", quiet)
+    assert bytes_of(clone / "data" / "ingest") == before
+
+
+@pytest.mark.parametrize("broken", ["empty", "no HEAD"])
+def test_a_clone_with_half_a_git_never_works_on_the_workspace_around_it(workspace: Path, broken: str) -> None:
+    clone = workspace / ".assay" / "workers" / "gpu"
+    (clone / ".git" / "refs").mkdir(parents=True)
+    if broken == "empty":
+        (clone / ".git" / "refs").rmdir()
+    branch = placing.hand_out(workspace, "embed")
+    params = workspace / "params.yaml"
+    edited = params.read_text() + "# a person's edit\n"
+    params.write_text(edited)
+    placing.take(clone, str(workspace), branch, "embed")
+    assert params.read_text() == edited
+    assert git.branch(workspace) == "main"
+    assert "# a person's edit" not in (clone / "params.yaml").read_text()
+
+
+def test_a_worker_that_is_killed_at_any_step_of_taking_a_stage_can_take_it_again(
+    workspace: Path, tmp_path: Path
+) -> None:
+    branch = placing.hand_out(workspace, "embed")
+
+    def take(clone: Path) -> None:
+        placing.take(clone, str(workspace), branch, "embed")
+        placing.give_back(clone, "ingest")
+
+    steps = crash.trace(take, tmp_path / "traced")
+    assert len(steps) > 8
+    for n in range(1, len(steps) + 1):
+        clone = tmp_path / f"killed-{n}"
+
+        def killed(n: int = n, clone: Path = clone) -> None:
+            os.environ["ASSAY_KILL_AT"] = str(n)
+            take(clone)
+
+        assert crash.forked(killed) == "killed", steps[n - 1]
+        assert crash.forked(lambda clone=clone: take(clone)) == "", steps[n - 1]  # type: ignore[misc]
+        assert bytes_of(clone / "data" / "ingest") == bytes_of(workspace / "data" / "ingest")
+
+
+def test_run_branches_do_not_pile_up(workspace: Path, tmp_path: Path, toy_digits: Digits) -> None:
+    origin = tmp_path / "origin.git"
+    git.git(tmp_path, "init", "--quiet", "--bare", str(origin))
+    git.git(workspace, "remote", "add", "origin", str(origin))
+    left = placing.hand_out(workspace, "embed")  # by a run that is killed now
+    deliver(workspace, toy_digits, "more")
+    branch = placing.hand_out(workspace, "embed")
+    assert branch != left
+    for place in (workspace, origin):
+        assert git.git(place, "for-each-ref", "--format=%(refname)", "refs/heads/run/") == f"refs/heads/{branch}"
+    moved = origin.rename(tmp_path / "away.git")
+    placing.close(workspace, branch)
+    moved.rename(origin)
+    placing.hand_out(workspace, "relate")
+    assert branch not in git.git(origin, "for-each-ref", "--format=%(refname)")
+
+
 def test_a_worker_with_other_code_is_refused(workspace: Path, tmp_path: Path) -> None:
     path = workspace / "code.yaml"
     wanted = "0123456789ab"
@@ -158,6 +245,13 @@ def test_a_result_that_was_not_given_back_is_asked_for_again_and_not_made_up(wor
 def test_a_run_branch_that_is_gone_is_a_sentence(workspace: Path, tmp_path: Path) -> None:
     with pytest.raises(StageFailed, match="Run branch 'run/embed-x' cannot be fetched"):
         placing.take(tmp_path / "clone", str(workspace), "run/embed-x", "embed")
+
+
+def test_a_password_of_an_origin_is_in_no_sentence(tmp_path: Path) -> None:
+    origin = "https://maria:s3cret@127.0.0.1:1/team/cats.git"
+    with pytest.raises(StageFailed, match=r"from 'https://127\.0\.0\.1:1/team/cats\.git'") as caught:
+        placing.take(tmp_path / "clone", origin, "run/embed-x", "embed")
+    assert "s3cret" not in str(caught.value) and "maria" not in str(caught.value)
 
 
 @pytest.mark.parametrize("stage", ["embed", "augment"])
@@ -195,6 +289,21 @@ def test_a_piece_with_wrong_bytes_on_the_remote_is_made_again(
     assert pieces.fetch(other, "embed", branch=branch, shards=1) == 1  # what was learnt; not the wrong one
     versions.reproduce(other, "embed", quiet)
     assert store.read_report(other / "data" / "embed.json").counts["embedded"] > 0
+
+
+def test_half_a_list_of_a_piece_is_no_piece_and_is_sent_again(workspace: Path, tmp_path: Path) -> None:
+    branch = placing.hand_out(workspace, "embed")
+    clone, other = tmp_path / "clone", tmp_path / "other"
+    placing.take(clone, str(workspace), branch, "embed")
+    names = shards.start(clone, "embed", 0, 1, quiet)
+    pieces.send(clone, "embed", names, branch=branch, number=0)
+    lists = list((workspace / ".assay" / "remote" / "pieces" / "embed").rglob(pieces.LIST))
+    for path in lists:
+        path.write_bytes(path.read_bytes()[:9])  # a kill, or a full disk, on a remote that is a folder
+    placing.take(other, str(workspace), branch, "embed")
+    assert pieces.fetch(other, "embed", branch=branch, shards=1) == 0
+    pieces.send(clone, "embed", names, branch=branch, number=0)
+    assert pieces.fetch(other, "embed", branch=branch, shards=1) == len(names) == len(lists)
 
 
 def test_a_shard_that_fails_says_why(workspace: Path, tmp_path: Path) -> None:

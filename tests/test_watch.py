@@ -17,7 +17,7 @@ from toy_workspace import FIRST, decide, deliver, first_revision_is_due, make, p
 
 from flows import watch as watching
 from flows.digits import Digits, write_drop
-from flows.watch import Job, Work, look, step
+from flows.watch import Job, Say, Work, look, step
 from tasks import attempts, journal, versions
 from tasks.model import Mistake, StageFailed, Verdict
 from tasks.policy import Watch
@@ -37,7 +37,7 @@ class Noted:
     asked: list[tuple[Work, int]] = field(default_factory=list)
     at_work: bool = False
 
-    def busy(self, workspace: Path) -> bool:
+    def busy(self, workspace: Path, say: Say) -> bool:
         return self.at_work
 
     def start(self, work: Work, workspace: Path, attempt: int) -> Job:
@@ -116,7 +116,7 @@ def test_work_that_ends_badly_is_tried_again_and_then_held(tmp_path: Path) -> No
     for attempt in (1, 2, 3):
         assert step(workspace, starter, said.append)
         assert starter.asked[-1][1] == attempt
-        with pytest.raises(StageFailed), attempts.noted(workspace, "curate"):
+        with pytest.raises(StageFailed), attempts.noted(workspace, "curate", at):
             raise StageFailed("Stage 'embed' fell over.")
     assert not step(workspace, starter, said.append)
     assert said[-1] == (
@@ -160,7 +160,7 @@ def test_answers_that_change_nothing_are_not_tried_for_ever(tmp_path: Path) -> N
     (workspace / "params.yaml").write_text("watch: {answers: 1}\n")
     answer(workspace, 1)
     assert step(workspace, starter, print)
-    with attempts.noted(workspace, "revise"):
+    with attempts.noted(workspace, "revise", at):
         pass
     assert not step(workspace, starter, print)
 
@@ -180,30 +180,131 @@ def test_what_waits_for_a_remote_is_tried_each_minute_without_end(tmp_path: Path
 def test_a_run_that_began_earlier_settles_no_later_work(tmp_path: Path) -> None:
     workspace = make(tmp_path / "ws")
     attempts.begin(workspace, "curate", "old", now=at())
-    with attempts.noted(workspace, "curate"):
+    with attempts.noted(workspace, "curate", at):
         attempts.begin(workspace, "curate", "new", now=at())
     entry = attempts.of(workspace, "curate")
     assert entry is not None and (entry.key, entry.done) == ("new", False)
 
 
-def test_a_mistake_in_params_is_said(tmp_path: Path) -> None:
+def test_a_remote_that_is_down_in_any_stage_uses_up_no_attempts(tmp_path: Path) -> None:
+    workspace, starter = make(tmp_path / "ws"), Noted()
+    landing(workspace, "acme")
+    for _ in range(9):
+        assert look(workspace, Watch(), at(days=1))[0]
+        attempts.begin(workspace, "curate", look(workspace, Watch(), at(days=1))[0][0].key, now=at())
+        with pytest.raises(StageFailed), attempts.noted(workspace, "curate", at):
+            raise StageFailed("Stage 'embed' cannot go to pool 'gpu': no answer.", transient=True)
+    assert look(workspace, Watch(), at(seconds=30)) == ([], ["Stage 'embed' cannot go to pool 'gpu': no answer."])
+    assert step(workspace, starter, print)
+
+
+def test_work_that_waits_for_a_remote_is_never_taken_for_settled(tmp_path: Path) -> None:
+    workspace = make(tmp_path / "ws")
+    attempts.begin(workspace, "revise", "k", now=at())
+    with attempts.noted(workspace, "revise", at) as outcome:
+        outcome.pending = "The remote does not answer."
+    entry = attempts.of(workspace, "revise")
+    assert entry is not None and (entry.pending, entry.done) == (True, False)
+
+
+def test_a_drop_that_cannot_be_taken_does_not_keep_answers_from_a_revision(tmp_path: Path) -> None:
+    workspace, starter = first_revision_is_due(tmp_path / "ws"), Noted()
+    versions.publish(workspace)
+    landing(workspace, "acme")
+    for _ in range(3):
+        step(workspace, starter, print)
+    answer(workspace, 3)
+    due, waits = look(workspace, Watch(answers=3), at())
+    assert [work.flow for work in due] == ["revise"]
+    assert "did not end well in 3 attempts" in waits[0]
+
+
+def test_a_run_that_the_server_did_not_take_is_no_attempt(tmp_path: Path) -> None:
+    @dataclass
+    class Refused(Noted):
+        def start(self, work: Work, workspace: Path, attempt: int) -> Job:
+            super().start(work, workspace, attempt)
+            raise Mistake("Deployment 'curate/workspace' is not on the server.")
+
+    workspace, starter = make(tmp_path / "ws"), Refused()
+    landing(workspace, "acme")
+    for _ in range(5):
+        with pytest.raises(Mistake):
+            step(workspace, starter, print)
+    assert {attempt for _, attempt in starter.asked} == {1}  # and so the same idempotency key
+    assert step(workspace, Noted(), print)
+
+
+def test_an_answer_whose_time_names_no_zone_is_counted(tmp_path: Path) -> None:
+    workspace = first_revision_is_due(tmp_path / "ws")
+    versions.publish(workspace)
+    journal.append(workspace, [Verdict("op-0", "item:i0", "keep", "ann", "2026-05-01T12:00:00")])
+    assert flows(workspace, Watch(hours=1), hours=0.9) == []
+    assert flows(workspace, Watch(hours=1), hours=1) == ["revise"]
+
+
+def test_a_clock_that_is_put_back_stops_no_retry(tmp_path: Path) -> None:
+    workspace = first_revision_is_due(tmp_path / "ws")
+    versions.commit_run(workspace, "curate: 0001-a")
+    attempts.pend(workspace, "revise", "The remote does not answer.", now=at(hours=1))
+    assert flows(workspace, Watch(publish="always")) == ["revise"]
+
+
+def test_once_tells_cron_whether_something_waits(tmp_path: Path) -> None:
+    workspace = make(tmp_path / "ws")
+    assert watching.watch(workspace, Noted(), print, once=True) == 0
+    landing(workspace, "acme")
+    assert watching.watch(workspace, Noted(), print, once=True) == 3  # tried three times: it says so, and ends
+
+
+class Enough(Exception):
+    """Ends a watcher that would stay."""
+
+
+@pytest.mark.parametrize("trouble", ["params", "look"])
+def test_the_watcher_stays_whatever_a_look_meets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
+    workspace, naps = make(tmp_path / "ws"), list[float]()
+    (workspace / "params.yaml").write_text("watch: {every: soon}\n" if trouble == "params" else "watch: {every: 0.5}\n")
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            raise Enough
+
+    def broken(*arguments: object) -> None:
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr(time, "sleep", nap)
+    if trouble == "look":
+        monkeypatch.setattr(watching, "look", broken)
+    said: list[str] = []
+    with pytest.raises(Enough):
+        watching.watch(workspace, Noted(), said.append)
+    assert naps == [10.0 if trouble == "params" else 0.5] * 3
+    assert "watch.every = 'soon'" in said[0] if trouble == "params" else "Permission denied" in said[0]
+
+
+def test_a_mistake_in_params_is_said_and_the_watcher_stays(tmp_path: Path) -> None:
     workspace = make(tmp_path / "ws")
     (workspace / "params.yaml").write_text("watch: {every: soon}\n")
-    with pytest.raises(Mistake, match=r"watch\.every = 'soon'"):
-        watching.watch(workspace, Noted(), print, once=True)
+    said: list[str] = []
+    assert watching.watch(workspace, Noted(), said.append, once=True) == 1
+    assert said and "watch.every = 'soon'" in said[0]
 
 
 def test_once_ends_and_says_whether_somebody_is_needed(tmp_path: Path) -> None:
     workspace, said = make(tmp_path / "ws"), list[str]()
-    assert not watching.watch(workspace, Noted(), said.append, once=True)
+    assert watching.watch(workspace, Noted(), said.append, once=True) == 0
     growing = workspace / "data" / "incoming" / "slow"
     growing.mkdir()
     (growing / "labels.csv").write_text("path,label\n")
-    assert not watching.watch(workspace, Noted(), said.append, once=True)
+    assert watching.watch(workspace, Noted(), said.append, once=True) == 0
     assert said[-1].startswith("waits: Drop 'slow' still grows: It changed 0 s ago")
     landing(workspace, "acme")
     asked = Noted()
-    assert watching.watch(workspace, asked, said.append, once=True)  # nobody runs it: after three attempts it is held
+    assert (
+        watching.watch(workspace, asked, said.append, once=True) == 3
+    )  # nobody runs it: after three attempts it is held
     assert len(asked.asked) == 3 and "did not end well in 3 attempts" in said[-1]
 
 
@@ -249,6 +350,6 @@ def test_the_busy_workspace_of_another_process_is_seen(tmp_path: Path) -> None:
     code += "with versions.lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code, str(workspace)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdout.readline() == "held\n"
-        assert Here(print).busy(workspace)
+        assert Here(print).busy(workspace, print)
         other.kill()
-    assert not Here(print).busy(workspace)
+    assert not Here(print).busy(workspace, print)

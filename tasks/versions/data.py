@@ -241,15 +241,17 @@ def push(workspace: Path, path: str | None = None, *, run_cache: bool = False) -
         repo.push(targets=path, run_cache=run_cache)
 
 
-def pull(workspace: Path, path: str) -> None:
+def pull(workspace: Path, path: str, *, force: bool = False) -> None:
     """Bring back one path (never a list: DVC drops entries of a mixed one without a word).
 
     A folder that only holds outs needs `recursive`; with it, one that IS an out and is there already is left as it is.
+    `force`: files that differ and are in no cache are replaced; without it DVC refuses.
     """
     durable.step(f"dvc pull {path}")
     with repository(workspace) as repo, down_means_remote_down():
         try:
-            repo.pull(targets=[path], recursive=(workspace / path).is_dir() and not _is_out(repo, workspace / path))
+            recursive = (workspace / path).is_dir() and not _is_out(repo, workspace / path)
+            repo.pull(targets=[path], recursive=recursive, force=force)
         except CheckoutError as error:
             raise Mistake(f"DVC cannot bring back '{path}': {_deepest(error)}. Run: assay verify") from None
 

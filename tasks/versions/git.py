@@ -24,7 +24,7 @@ class GitFailed(Mistake):
 
     def __init__(self, message: str, output: str) -> None:
         super().__init__(message)
-        self.output = output
+        self.output = output or message  # one that was killed has said nothing
 
 
 def call(workspace: Path, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -4,8 +4,8 @@ Writes  <DVC remote>/pieces/<stage>/<name>/<file>, and piece.json with the sha25
         <DVC remote>/pieces/runs/<branch>/<number>.json: which pieces a shard has made
 
 A piece is named by a hash over all that it follows from, so one that is there is right to reuse; what is fetched is
-hashed again. Covered: a killed sender (without piece.json there is no piece), wrong bytes on the remote (the piece is
-left out, and made again here). Not covered: pruning; pieces of old code stay until somebody removes `pieces/`.
+hashed again. Covered: a killed sender (without a whole piece.json there is no piece), wrong bytes on the remote (the
+piece is left out, and made again here). Not covered: pruning; pieces of old code stay until somebody removes `pieces/`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def send(clone: Path, stage: str, names: list[str], *, branch: str, number: int)
         for name in names:
             folder = clone / ".assay" / "cache" / stage / name
             place = fs.join(root, stage, name)
-            if fs.exists(fs.join(place, LIST)):
+            if _listed(fs, place) is not None:
                 continue
             durable.step(f"send piece {name[:8]}")
             fs.makedirs(place, exist_ok=True)
@@ -56,7 +56,9 @@ def fetch(clone: Path, stage: str, *, branch: str, shards: int) -> int:
 
 
 def _fetch_one(fs: Any, place: str, folder: Path) -> bool:
-    files = json.loads(fs.cat_file(fs.join(place, LIST)))
+    files = _listed(fs, place)
+    if files is None:
+        return False
     folder.parent.mkdir(parents=True, exist_ok=True)
     hidden = folder.with_name(f".fetched-{folder.name}")
     hidden.mkdir(exist_ok=True)
@@ -69,6 +71,16 @@ def _fetch_one(fs: Any, place: str, folder: Path) -> bool:
             (hidden / name).rename(fresh / name)
     hidden.rmdir()
     return True
+
+
+def _listed(fs: Any, place: str) -> dict[str, str] | None:
+    """File -> sha256 of a piece; None where there is none, also where a killed sender has left half a list."""
+    try:
+        files = json.loads(fs.cat_file(fs.join(place, LIST)))
+    except (FileNotFoundError, ValueError):
+        return None
+    plain = isinstance(files, dict) and all(name == Path(name).name for name in files)
+    return files if plain else None
 
 
 def _write(fs: Any, path: str, content: Any) -> None:

@@ -6,8 +6,9 @@ and gives the result back through the remote's run cache; it commits nothing. Th
 as if it had run the stage itself.
 
 Covered: inputs that the remote does not have, or has wrong (each is pulled by its own name, then hashed: a stage
-never runs upon, nor is skipped because of, something absent), a worker with other code (refused). Not covered: two
-workers on one clone.
+never runs upon, nor is skipped because of, something absent), a worker with other code (refused), a clone whose worker
+was killed anywhere (its git, and what lies among the inputs, are put right first). Not covered: two workers on one
+clone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import configparser
 import io
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from .workspace import ready
 
 BRANCHES = "run/"
 PULLED = ".assay/cache/pulled.json"
+NOT_THERE = 2  # what `git ls-remote --exit-code` says of a branch that the remote does not have
 _ASSETS = re.compile(r"^data/drops/[^/]+/assets-\d+\.parquet$")
 
 
@@ -45,6 +48,7 @@ def hand_out(workspace: Path, stage: str) -> str:
         branch = f"{BRANCHES}{stage}-{tree[:16]}"
         commit = git.change(workspace, "commit-tree", tree, "-p", "HEAD", "-m", f"run: {stage}")
         git.change(workspace, "update-ref", f"refs/heads/{branch}", commit)
+        _close_others(workspace, branch)
         if remote := git.remote(workspace):
             try:
                 git.change(workspace, "push", "--quiet", "--force", remote, f"{commit}:refs/heads/{branch}")
@@ -66,10 +70,20 @@ def take_back(workspace: Path, stage: str, on_line: Callable[[str], None]) -> No
 
 
 def close(workspace: Path, branch: str) -> None:
-    """The run branch has done its service; one that cannot be removed is left for another time."""
+    """The run branch has done its service; one that cannot be removed now is removed by a later run."""
+    remote = git.remote(workspace)
+    if remote is not None and git.call(workspace, "push", "--quiet", remote, f":refs/heads/{branch}").returncode:
+        there = git.call(workspace, "ls-remote", "--exit-code", remote, f"refs/heads/{branch}").returncode
+        if there != NOT_THERE:
+            return  # ours stays, so that it is not forgotten
     git.call(workspace, "update-ref", "-d", f"refs/heads/{branch}")
-    if remote := git.remote(workspace):
-        git.call(workspace, "push", "--quiet", remote, f":refs/heads/{branch}")
+
+
+def _close_others(workspace: Path, branch: str) -> None:
+    """Run branches that a killed run has left: runs in a workspace are serial, so nobody needs them any more."""
+    for other in git.git(workspace, "for-each-ref", "--format=%(refname:lstrip=2)", f"refs/heads/{BRANCHES}").split():
+        if other != branch:
+            close(workspace, other)
 
 
 # --- the worker ------------------------------------------------------------------------------------------------------
@@ -78,18 +92,18 @@ def close(workspace: Path, branch: str) -> None:
 def take(clone: Path, origin: str, branch: str, stage: str) -> None:
     """Make `clone` what the run branch says, with the stage's inputs; Mistake or StageFailed says what is missing."""
     clone.mkdir(parents=True, exist_ok=True)
-    if not (clone / ".git").exists():
-        git.change(clone, "init", "--quiet", "--initial-branch", "main")
-        durable.write_text(clone / ".git" / "info" / "exclude", "/.prefect/\n")
-    _fetch(clone, origin, branch)
-    _follow_the_remote(clone, origin)
-    with ready(clone) as clone:
+    if not _has_git_of_its_own(clone):
+        _renew_git(clone)
+    with ready(clone) as clone:  # repaired before git is asked for anything: a killed one may have left its lock
+        _fetch(clone, origin, branch)
+        _follow_the_remote(clone, origin)
         _compare_code(clone, stage)
         outs, had = outs_at(clone, None), _pulled(clone)
         inputs = _inputs(clone, stage)
         for path in inputs:
             if had.get(path) != outs[path] or not (clone / path).exists():
-                data.pull(clone, path)
+                data.pull(clone, path, force=True)
+        _remove_strangers(clone, stage)
         if wrong := _wrong_inputs(clone, stage):
             _note_pulled(clone, {})
             raise StageFailed(
@@ -99,14 +113,51 @@ def take(clone: Path, origin: str, branch: str, stage: str) -> None:
         _note_pulled(clone, had | drops)
 
 
+def without_password(text: str) -> str:
+    """`text` with no user and password in an address: it goes to logs, and to the server."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
+def _has_git_of_its_own(clone: Path) -> bool:
+    """Whether git works here. Where `git init` was killed it takes the folder above, which may be the workspace."""
+    return (clone / ".git").exists() and git.ask(clone, "rev-parse", "--show-prefix") == ""
+
+
+def _renew_git(clone: Path) -> None:
+    """An empty repository in place of a broken one, or of none: all that it holds can be fetched again."""
+    shutil.rmtree(clone / ".git", ignore_errors=True)
+    git.change(clone, "init", "--quiet", "--initial-branch", "main")
+
+
 def _fetch(clone: Path, origin: str, branch: str) -> None:
+    durable.write_text(clone / ".git" / "info" / "exclude", "/.prefect/\n")
     try:
         git.change(clone, "fetch", "--quiet", "--force", origin, f"refs/heads/{branch}:refs/assay/run")
     except git.GitFailed as failure:
         raise StageFailed(
-            f"Run branch '{branch}' cannot be fetched from '{origin}': {failure.output.splitlines()[0]}", transient=True
+            without_password(
+                f"Run branch '{branch}' cannot be fetched from '{origin}': {failure.output.splitlines()[0]}"
+            ),
+            transient=True,
         ) from None
     git.change(clone, "checkout", "--quiet", "--force", "--detach", "refs/assay/run")
+
+
+def _remove_strangers(clone: Path, stage: str) -> None:
+    """Remove what lies in an input folder and is in no record, such as a drop that the workspace has no longer.
+
+    The stage would take it for an input; the clone holds nothing of its own.
+    """
+    outs = outs_at(clone, None)
+    tracked = git.lines(clone, "ls-files", "-z")
+    for dep in data.deps_of(clone, stage):
+        if dep in outs or not (clone / dep).is_dir():
+            continue  # DVC has brought a whole out to its recorded state
+        known = {path.removeprefix(f"{dep}/").partition("/")[0] for path in [*outs, *tracked]}
+        for path in (clone / dep).iterdir():
+            if path.name not in known:
+                durable.step(f"remove stranger {path.name}")
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def give_back(clone: Path, stage: str) -> None:
