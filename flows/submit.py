@@ -28,6 +28,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
+from tasks import attempts
 from tasks.model import Mistake
 
 from .at_work import is_alive, sweep
@@ -54,7 +55,8 @@ class OnServer:
 
     def start(self, work: Work, workspace: Path, attempt: int) -> Job:
         """Create the run; a worker takes it from there."""
-        create_run(f"{work.flow}/{DEPLOYMENT}", f"{work.flow}:{work.key}:{attempt}")
+        begun = attempts.of(workspace, work.flow)  # the same work may come back after other work: then it is a new run
+        create_run(f"{work.flow}/{DEPLOYMENT}", f"{work.flow}:{work.key}:{attempt}:{begun.at if begun else ''}")
         return lambda: None
 
 

@@ -26,7 +26,7 @@ from prefect.exceptions import PrefectException
 
 from tasks import answers, arrivals, attempts, journal, params, policy, versions
 from tasks.formats import shown
-from tasks.model import AssayError
+from tasks.model import AssayError, counted
 
 from .clock import now
 
@@ -116,6 +116,9 @@ def _curate(workspace: Path, found: list[arrivals.Arrival]) -> Work | None:
         return Work("curate", f"complete: {names}{more}", _key(*(arrival.fingerprint for arrival in complete)))
     if behind := versions.curate_due(workspace):
         return Work("curate", "drops that no finished run has seen", _key(behind))
+    settled = [verdict.op for verdict in journal.waiting(workspace) if verdict.action in ("accept", "reject")]
+    if settled:
+        return Work("curate", f"{counted({'held_subjects': len(settled)})} settled", _key(*settled))
     return None
 
 

@@ -70,6 +70,11 @@ def pending(workspace: Path) -> dict[str, bytes]:
     return {reviewer: content for reviewer, content in lines.items() if content}
 
 
+def waiting(workspace: Path) -> list[Verdict]:
+    """The verdicts that data/verdicts lacks."""
+    return [verdict for log in _pending(workspace).values() for _, verdict in log]
+
+
 def _pending(workspace: Path) -> dict[str, list[tuple[bytes, Verdict]]]:
     found: dict[str, list[tuple[bytes, Verdict]]] = {}
     for path in sorted(_journal(workspace).glob("*.jsonl")):

@@ -221,6 +221,15 @@ def test_run_branches_do_not_pile_up(workspace: Path, tmp_path: Path, toy_digits
     assert branch not in git.git(origin, "for-each-ref", "--format=%(refname)")
 
 
+def test_a_shard_that_a_clone_has_lost_is_pulled_again(workspace: Path, tmp_path: Path) -> None:
+    branch, clone = placing.hand_out(workspace, "embed"), tmp_path / "clone"
+    placing.take(clone, str(workspace), branch, "embed")
+    shard = clone / "data" / "drops" / "0001-toy" / "assets-0000.parquet"
+    shard.unlink()
+    placing.take(clone, str(workspace), branch, "embed")
+    assert shard.exists()
+
+
 def test_a_worker_with_other_code_is_refused(workspace: Path, tmp_path: Path) -> None:
     path = workspace / "code.yaml"
     wanted = "0123456789ab"

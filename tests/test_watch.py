@@ -98,6 +98,16 @@ def test_answers_are_applied_by_count_or_by_age_or_by_hand(tmp_path: Path) -> No
     assert flows(workspace, Watch(answers=3)) == ["revise"]
 
 
+def test_what_a_person_has_settled_is_due_at_once(tmp_path: Path) -> None:
+    workspace = first_revision_is_due(tmp_path / "ws")
+    versions.commit_run(workspace, "curate: 0001-a")
+    journal.append(workspace, [Verdict("op-1", "class:ten", "accept", "owner", at())])
+    (work,), _ = look(workspace, Watch(), at())
+    assert (work.flow, work.why) == ("curate", "1 held subject settled")
+    versions.take_answers(workspace)  # what a curate does first
+    assert flows(workspace, Watch()) == []
+
+
 def test_what_a_revision_holds_is_due_no_more(tmp_path: Path) -> None:
     workspace = first_revision_is_due(tmp_path / "ws")
     versions.commit_run(workspace, "curate: 0001-a")

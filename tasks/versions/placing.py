@@ -98,19 +98,25 @@ def take(clone: Path, origin: str, branch: str, stage: str) -> None:
         _fetch(clone, origin, branch)
         _follow_the_remote(clone, origin)
         _compare_code(clone, stage)
-        outs, had = outs_at(clone, None), _pulled(clone)
-        inputs = _inputs(clone, stage)
+        _bring_inputs(clone, stage)
+
+
+def _bring_inputs(clone: Path, stage: str) -> None:
+    outs = outs_at(clone, None)
+    inputs = _inputs(clone, stage)
+    wrong: list[str] = []
+    for had in (_pulled(clone), {}):  # what is wrong although it was proved once is pulled again, all of it
         for path in inputs:
             if had.get(path) != outs[path] or not (clone / path).exists():
                 data.pull(clone, path, force=True)
         _remove_strangers(clone, stage)
-        if wrong := _wrong_inputs(clone, stage):
-            _note_pulled(clone, {})
-            raise StageFailed(
-                f"Input '{wrong[0]}' of stage '{stage}' came from the DVC remote with wrong bytes. Run: assay verify"
-            )
-        drops = {path: outs[path] for path in inputs if path.startswith("data/drops/")}
-        _note_pulled(clone, had | drops)
+        if not (wrong := _wrong_inputs(clone, stage)):
+            _note_pulled(clone, had | {path: outs[path] for path in inputs if path.startswith("data/drops/")})
+            return
+    _note_pulled(clone, {})
+    raise StageFailed(
+        f"Input '{wrong[0]}' of stage '{stage}' came from the DVC remote with wrong bytes. Run: assay verify"
+    )
 
 
 def without_password(text: str) -> str:
@@ -204,7 +210,7 @@ def _wrong_inputs(clone: Path, stage: str) -> list[str]:
             if path.endswith("/"):  # a folder's listing is only in the cache
                 right = objects.is_right_in_cache(oid)
             else:
-                right = bool(_ASSETS.search(path)) or _has(clone / path, oid)
+                right = (clone / path).is_file() if _ASSETS.search(path) else _has(clone / path, oid)
             if not right:
                 wrong.append(path)
                 objects.forget(oid)
