@@ -246,7 +246,7 @@ def test_an_older_failure_is_forgotten_when_the_stage_starts_again(revisable: Pa
 @pytest.mark.parametrize("arguments", [[], ["polish"], ["revise", "now"], ["--help"]])
 def test_an_unknown_stage_is_an_error_of_use_that_lists_the_stages(tmp_path: Path, arguments: list[str]) -> None:
     done = command(tmp_path, *arguments)
-    usage = f"usage: python -P -m tasks STAGE    (stages: {', '.join(tasks.STAGES)})\n"
+    usage = f"usage: python -P -m tasks STAGE [--shard 0/2]    (stages: {', '.join(tasks.STAGES)})\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", usage)
     assert list(tmp_path.iterdir()) == []
 
