@@ -1,20 +1,22 @@
 """Which labels are wrong, how surely, and what should they be?
 
 Reads   data/ingest/manifest, data/validate/passed.parquet, data/verdicts, data/embed/vectors, data/relate
-Writes  data/audit: scores.parquet (every passed item), findings.parquet (the flagged ones), noise.json,
-        confusions.csv (given, suggested, count), and for DVC's plots confusion.csv (one row a flag), severity.csv
-Source: confident learning (Northcutt et al. 2021) through cleanlab's functions, not its Datalab, which reads label
-columns row by row and grows quadratically.
+Writes  data/audit: scores.parquet (every passed item), findings.parquet (the flagged ones), plain.parquet (scores of
+        plain confident learning, to compare with), probabilities.parquet (item, p: one value a class of noise.json),
+        noise.json, confusions.csv (given, suggested, count), and for DVC's plots confusion.csv (one row a flag),
+        severity.csv
+Method  label_noise_v2: several views, asked by leave-one-out kernel ridge, neighbours and logistic regression
+        (combined.py), judged by expectation-maximisation (posterior.py); ranking.py puts them together, and `rank` does
+        the same on arrays. label_noise_v1: confident learning (Northcutt et al. 2021) on the logistic regression.
 
 A flag is a reason to look, never a verdict: on data that the embedding separates badly (accuracy_out_of_fold below .8)
-the noise rate is an upper estimate and most flags are hard items, not errors.
+the noise rate is uncertain, its interval is wide, and most flags are hard items, not errors.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,108 +24,33 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from cleanlab.count import compute_confident_joint, estimate_joint
-from cleanlab.filter import find_label_issues
-from cleanlab.rank import get_label_quality_scores
-from numpy.typing import NDArray
 
-from . import answers, durable, noise, outoffold, store, vectors
+from . import answers, canaries, durable, noise, store, vectors
 from . import labels as label_kinds
-from .confidence import checked, posterior_of_error, severity, thresholds
+from .confidence import Judged
 from .model import FINDINGS, MANIFEST, PASSED, SCORES, Report, Task
-from .outoffold import IntArray, ProbabilityArray, fold_ids, out_of_fold
+from .outoffold import fold_ids, out_of_fold
+from .ranking import Method, Ranking, rank
 
-__all__ = ["Params", "Ranking", "fold_ids", "out_of_fold", "rank", "run"]
-
-CHECK = "label_noise_v1"
-FLAG_RULES = ("p_wrong", "prune_by_noise_rate", "prune_by_class", "both", "confident_learning")
-
-# shapes: N items, K classes, D embedding
-BoolArray = NDArray[np.bool_]
+__all__ = ["Judged", "Method", "Params", "Ranking", "audit", "fold_ids", "out_of_fold", "rank", "run"]
 
 
 @dataclass(frozen=True)
-class Params:
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic, never changed
-
+class Params(Method):
     task: Task = field(default_factory=Task)
-    folds: int = 5  # 2..20
-    seed: int = 0  # of the folds
-    scales: tuple[float, ...] = (0.7, 1.5, 3.0, 5.0)  # > 0; candidates for the length of the unit vectors
-    tune_items: int = 3000  # items, >= 100; the scale is chosen on at most so many
-    width: int = 300  # principal directions, >= 2
-    max_iter: int = 200  # steps of each fit, >= 1
-    flag_by: str = "p_wrong"  # p_wrong > .5, or the name of one of cleanlab's filters
     neighbours: int = 5  # neighbours named in a reason, >= 1
     top_confusions: int = 10  # class pairs in noise.json, >= 1
-    threads: int = 2  # folds fitted at once, >= 1; the result does not depend on it
+    canaries: float = 0.05  # share of the labels that are planted wrong in a shadow copy, 0 (none) to .3
+    least_recall: float = 0.3  # of the canaries that must be flagged, [0, 1]; below it the run says so and ends red
 
     def __post_init__(self) -> None:
-        if not 2 <= self.folds <= 20:
-            raise ValueError("2 to 20 is allowed")
-        if not self.scales or min(self.scales) <= 0:
-            raise ValueError("scales: one or more numbers above 0 is allowed")
-        if self.flag_by not in FLAG_RULES:
-            raise ValueError(f"flag_by: one of {', '.join(FLAG_RULES)} is allowed")
-        if self.tune_items < 100 or self.width < 2:
-            raise ValueError("tune_items of 100 or more and width of 2 or more is allowed")
-        if min(self.max_iter, self.neighbours, self.top_confusions, self.threads) < 1:
-            raise ValueError("max_iter, neighbours, top_confusions and threads of 1 or more is allowed")
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """What confident learning makes of out-of-fold probabilities; each array in the order of the labels given."""
-
-    severity_N: ProbabilityArray  # [0, 1], 1 = surely wrong
-    p_wrong_N: ProbabilityArray  # [0, 1]
-    suggestion_N: IntArray  # place in `classes` of the likeliest other class
-    flagged_N: BoolArray
-    classes: tuple[str, ...]
-    joint_KK: ProbabilityArray  # estimated P(given = row, true = column), sums to 1
-
-    @property
-    def noise_rate(self) -> float:
-        """The estimated share of wrong labels: the mass of the joint off its diagonal."""
-        return float(max(0.0, 1.0 - np.trace(self.joint_KK)))
-
-    @property
-    def noise_by_class_K(self) -> ProbabilityArray:
-        """The estimated share of wrong labels among those given as class k; 0 for a class without items."""
-        given_K = self.joint_KK.sum(axis=1)
-        return np.where(given_K > 0, 1.0 - np.diag(self.joint_KK) / np.where(given_K > 0, given_K, 1.0), 0.0)
-
-
-def rank(
-    labels: Sequence[str],
-    probabilities: ProbabilityArray,
-    folds: IntArray | None,
-    *,
-    classes: Sequence[str] | None = None,
-    flag_by: str = "p_wrong",
-) -> Ranking:
-    """Severity, p_wrong, suggestion and flag of each label, from out-of-fold probabilities, (N, K).
-
-    `classes` names the columns (default: the sorted labels). `folds` is the fold in which each item was held out:
-    without it, or with one fold only, the probabilities are in-sample, agree with wrong labels, and are refused.
-    """
-    names = tuple(sorted(set(labels)) if classes is None else classes)
-    p_NK = checked(labels, probabilities, folds, names)
-    column = {name: k for k, name in enumerate(names)}
-    given_N = np.array([column[label] for label in labels], dtype=np.int64)
-    counts_KK = compute_confident_joint(given_N, p_NK, thresholds=thresholds(p_NK, given_N))
-    joint_KK = np.nan_to_num(np.asarray(estimate_joint(given_N, p_NK, confident_joint=counts_KK), dtype=np.float64))
-    p_wrong_N = posterior_of_error(p_NK, given_N, joint_KK)
-    quality_N = get_label_quality_scores(given_N, p_NK, method="self_confidence")
-    if flag_by == "p_wrong":
-        flagged_N = p_wrong_N > 0.5
-    else:
-        flagged_N = np.asarray(
-            find_label_issues(given_N, p_NK, confident_joint=counts_KK, filter_by=flag_by, n_jobs=1), dtype=bool
-        )
-    others_NK = p_NK.copy()
-    others_NK[np.arange(len(given_N)), given_N] = -1.0
-    return Ranking(severity(quality_N, p_wrong_N), p_wrong_N, others_NK.argmax(axis=1), flagged_N, names, joint_KK)
+        super().__post_init__()
+        if min(self.neighbours, self.top_confusions) < 1:
+            raise ValueError("neighbours and top_confusions of 1 or more is allowed")
+        if not 0 <= self.canaries <= 0.3:
+            raise ValueError("canaries: 0 to .3 is allowed")
+        if not 0 <= self.least_recall <= 1:
+            raise ValueError("least_recall: 0 to 1 is allowed")
 
 
 @dataclass(frozen=True)
@@ -131,10 +58,12 @@ class Audit:
     """What an audit found, in the order of the items it was given."""
 
     scores: pd.DataFrame  # model.SCORES
+    plain: pd.DataFrame  # model.SCORES, of label_noise_v1
     findings: pd.DataFrame  # model.FINDINGS
     noise: Mapping[str, Any]
     figures: Mapping[str, float]
     notes: tuple[str, ...]
+    ranking: Ranking
 
 
 def audit(
@@ -145,107 +74,118 @@ def audit(
     params: Params,
     *,
     shows: Sequence[str] | None = None,
+    confirmed: Collection[str] = (),
 ) -> Audit:
     """Score every item; those that cannot be assessed get severity 0, fold -1, and a note that says why.
 
     `shows` is what each item shows (asset and region; default: each item something else): copies share a fold.
+    `confirmed`: items of whose labels people have spoken; a reason names only such neighbours and those not in doubt.
     """
-    shows = items if shows is None else shows
     kind = label_kinds.kind(params.task.kind)
     names = [kind.target(y) for y in ys]
-    why = _why_not(names, place.faults, shows)
-    rows = np.array([n for n, reason in enumerate(why) if reason is None], dtype=np.int64)
-    if not len(rows):
-        return _unassessed(items, why, {})
-    classes = tuple(sorted({str(names[n]) for n in rows}))
-    column = {name: k for k, name in enumerate(classes)}
-    given_N = np.array([column[str(names[n])] for n in rows], dtype=np.int64)
-    folds_N = fold_ids([shows[n] for n in rows], given_N, params.folds, params.seed)
-    x_ND = vectors.centred(place.x_ND[rows], params.width)
-    fit: dict[str, int] = {"classes": len(classes), "max_iter": params.max_iter, "threads": params.threads}
-    few = np.random.default_rng(params.seed).permutation(len(rows))[: params.tune_items]
-    scale = outoffold.best_scale(x_ND[few], given_N[few], folds_N[few], params.scales, **fit)
-    p_NK = out_of_fold(x_ND, given_N, folds_N, scale=scale, **fit)
-    accuracy = outoffold.agreement(p_NK, given_N)
-    commonest = float(np.bincount(given_N).max() / len(rows))
-    if accuracy <= commonest + 2 * math.sqrt(commonest * (1 - commonest) / len(rows)):
-        # confident learning would call every rarer label an error
-        blind = "not assessable: the embedding tells the classes no better than always naming the commonest one"
-        return _unassessed(items, [reason or blind for reason in why], {"accuracy_out_of_fold": round(accuracy, 6)})
-
-    ranking = rank([classes[k] for k in given_N], p_NK, folds_N, classes=classes, flag_by=params.flag_by)
-    scores = [_score(item, reason) for item, reason in zip(items, why, strict=True)]
-    findings = []
-    for m, n in enumerate(rows.tolist()):
-        k, new = int(given_N[m]), int(ranking.suggestion_N[m])
-        scores[n] |= {
-            "severity": float(ranking.severity_N[m]),
-            "suggestion": kind.parse(classes[new]),
-            "p_wrong": float(ranking.p_wrong_N[m]),
-            "flagged": bool(ranking.flagged_N[m]),
-            "fold": int(folds_N[m]),
-        }
-        if scores[n]["flagged"]:
-            beside = [names[j] for j in near.index_Nk[n].tolist() if j >= 0][: params.neighbours]
-            sentence = noise.reason(classes[k], classes[new], float(p_NK[m, k]), float(p_NK[m, new]), beside)
-            finding = scores[n] | {"check": CHECK, "reason": sentence}
-            findings.append({name: finding[name] for name in FINDINGS.columns})
-    flags = np.flatnonzero(ranking.flagged_N)
-    pairs = [(classes[given_N[m]], classes[ranking.suggestion_N[m]]) for m in flags]
+    ranking = rank(
+        names,
+        embeddings=place.views,
+        faults=place.faults,
+        shows=items if shows is None else shows,
+        near=near,
+        method=params,
+    )
+    counted = dict(Counter(reason for reason in ranking.notes if reason).most_common())
+    if not len(ranking.rows_M):
+        notes = [f"No label was audited: {count:,} items {reason}." for reason, count in counted.items()]
+        figures = {"assessed_share": 0.0}
+        if ranking.accuracy:
+            figures["accuracy_out_of_fold"] = round(ranking.accuracy, 6)
+        notes = notes or ["No item has passed the gate."]
+        told: dict[str, Any] = {**figures, "not_assessable": counted}
+        nothing = scores(items, ranking, ranking.chosen, kind.parse)
+        return Audit(nothing, nothing, store.frame(FINDINGS), told, figures, tuple(notes), ranking)
+    chosen, plain = ranking.chosen, ranking.plain
+    low, high = chosen.interval
     figures = {
-        "noise_rate": round(ranking.noise_rate, 6),
-        "accuracy_out_of_fold": round(accuracy, 6),
-        "flagged_share": round(len(flags) / len(rows), 6),
-        "assessed_share": round(len(rows) / len(items), 6),
+        "noise_rate": round(chosen.noise_rate, 6),
+        "noise_low": round(low, 6),
+        "noise_high": round(high, 6),
+        "accuracy_out_of_fold": round(ranking.accuracy, 6),
+        "flagged_share": round(float(chosen.flagged_N.mean()), 6),
+        "assessed_share": round(len(ranking.rows_M) / len(items), 6),
+        "plain_noise_rate": round(plain.noise_rate, 6),
+        "plain_flagged_share": round(float(plain.flagged_N.mean()), 6),
     }
-    told = figures | {
-        "scale": scale,
-        "folds": params.folds,
-        "classes": noise.by_class(classes, given_N, ranking.flagged_N, ranking.noise_by_class_K),
+    flags = np.flatnonzero(chosen.flagged_N)
+    pairs = [(ranking.classes[ranking.given_M[m]], ranking.classes[chosen.suggestion_N[m]]) for m in flags]
+    told = {
+        **figures,
+        **ranking.fit,
+        "check": chosen.check,
+        "class_names": list(ranking.classes),
+        "classes": noise.by_class(ranking.classes, ranking.given_M, chosen.flagged_N, chosen.noise_by_class_K),
         "top_confusions": noise.confusions(pairs, params.top_confusions),
-        "not_assessable": _counted(why),
+        "not_assessable": counted,
     }
-    notes = [f"{count:,} items {reason}." for reason, count in _counted(why).items()]
-    if accuracy < 0.8:
+    notes = [f"{count:,} items {reason}." for reason, count in counted.items()]
+    if ranking.accuracy < 0.8:
         notes.append(
-            f"The model agrees with {accuracy:.0%} of the labels only: take the noise rate as an upper estimate, and "
-            "most flags as hard items."
+            f"The model agrees with {ranking.accuracy:.0%} of the labels only: most flags are hard items, and the "
+            f"noise rate may lie anywhere from {low:.0%} to {high:.0%}, or outside: only answers can settle it."
         )
-    return Audit(store.frame(SCORES, scores), store.frame(FINDINGS, findings), told, figures, tuple(notes))
+    return Audit(
+        scores(items, ranking, chosen, kind.parse),
+        scores(items, ranking, plain, kind.parse),
+        findings(items, names, ranking, near, params, set(confirmed), kind.parse),
+        told,
+        figures,
+        tuple(notes),
+        ranking,
+    )
 
 
-def _why_not(names: Sequence[str | None], faults: Sequence[str | None], shows: Sequence[str]) -> list[str | None]:
-    """Why each item cannot be assessed; None where it can."""
-    why = ["its label is unknown" if name is None else fault for name, fault in zip(names, faults, strict=True)]
-    different = {(name, show) for name, show, reason in zip(names, shows, why, strict=True) if reason is None}
-    counts = Counter(name for name, _ in different)
-    why = [
-        "1 example of its class" if reason is None and counts[name] == 1 else reason
-        for name, reason in zip(names, why, strict=True)
-    ]
-    left = sorted({str(name) for name, reason in zip(names, why, strict=True) if reason is None})
-    if len(left) == 1:
-        why = [reason or f"the only class with two examples is {left[0]}" for reason in why]
-    return [None if reason is None else f"not assessable: {reason}" for reason in why]
+def scores(items: Sequence[str], ranking: Ranking, judged: Judged, parse: Any) -> pd.DataFrame:
+    """model.SCORES: a row an item, in their order."""
+    nothing = {"severity": 0.0, "suggestion": None, "p_suggestion": None, "p_wrong": 0.0, "flagged": False, "fold": -1}
+    rows = [{"item": item, **nothing, "note": note} for item, note in zip(items, ranking.notes, strict=True)]
+    ys = [parse(name) for name in ranking.classes]
+    for m, n in enumerate(ranking.rows_M.tolist()):
+        rows[n] |= {
+            "severity": float(judged.severity_N[m]),
+            "suggestion": ys[judged.suggestion_N[m]],
+            "p_suggestion": float(judged.p_suggestion_N[m]),
+            "p_wrong": float(judged.p_wrong_N[m]),
+            "flagged": bool(judged.flagged_N[m]),
+            "fold": int(ranking.folds_M[m]),
+        }
+    return store.frame(SCORES, rows)
 
 
-def _unassessed(items: Sequence[str], why: Sequence[str | None], figures: Mapping[str, float]) -> Audit:
-    """The audit of a workspace in which no label can be assessed: stated, and the run goes on."""
-    scores = store.frame(SCORES, [_score(item, reason) for item, reason in zip(items, why, strict=True)])
-    figures = {"assessed_share": 0.0, **figures}
-    notes = [f"No label was audited: {count:,} items {reason}." for reason, count in _counted(why).items()]
-    told = {**figures, "not_assessable": _counted(why)}
-    return Audit(scores, store.frame(FINDINGS), told, figures, tuple(notes or ["No item has passed the gate."]))
-
-
-def _score(item: str, note: str | None) -> dict[str, Any]:
-    nothing = {"severity": 0.0, "suggestion": None, "p_wrong": 0.0, "flagged": False, "fold": -1}
-    return {"item": item, **nothing, "note": note}
-
-
-def _counted(why: Sequence[str | None]) -> dict[str, int]:
-    """Reason -> number of items, the most frequent first."""
-    return dict(sorted(Counter(reason for reason in why if reason).items(), key=lambda entry: (-entry[1], entry[0])))
+def findings(
+    items: Sequence[str],
+    names: Sequence[str | None],
+    ranking: Ranking,
+    near: vectors.Neighbours,
+    params: Params,
+    confirmed: set[str],
+    parse: Any,
+) -> pd.DataFrame:
+    """model.FINDINGS: a row a flag, with the evidence for it."""
+    chosen, flagged_N = ranking.chosen, ranking.flagged_N
+    sure_N = [name is not None and (not flagged_N[n] or items[n] in confirmed) for n, name in enumerate(names)]
+    rows = []
+    for m in np.flatnonzero(chosen.flagged_N).tolist():
+        n, k, new = int(ranking.rows_M[m]), int(ranking.given_M[m]), int(chosen.suggestion_N[m])
+        beside = [str(names[j]) for j in near.index_Nk[n].tolist() if j >= 0 and sure_N[j]][: params.neighbours]
+        p_K = ranking.p_MK[m]
+        sentence = noise.reason(ranking.classes[k], ranking.classes[new], float(p_K[k]), float(p_K[new]), beside)
+        rows.append(
+            {
+                "item": items[n],
+                "check": chosen.check,
+                "severity": float(chosen.severity_N[m]),
+                "reason": sentence,
+                "suggestion": parse(ranking.classes[new]),
+            }
+        )
+    return store.frame(FINDINGS, rows)
 
 
 def run(data: Path, params: Params) -> Report:
@@ -257,12 +197,20 @@ def run(data: Path, params: Params) -> Report:
     place = vectors.joint(data / "embed" / "vectors", items)
     near = vectors.neighbours(data / "relate", items)
     shows = [f"{asset} {region or ''}" for asset, region in zip(manifest["asset"], manifest["region"], strict=True)]
-    found = audit(items, ys, place, near, params, shows=shows)
-    print(f"audit: {found.noise.get('folds', 0)} folds, scale {found.noise.get('scale', 0):g}")
+    spoken = {item for item, one in state.items.items() if one.answered}
+    found = audit(items, ys, place, near, params, shows=shows, confirmed=spoken)
+    chosen = found.ranking.chosen
+    print(f"audit: {chosen.check}, {', '.join(f'{name} {value}' for name, value in found.ranking.fit.items())}")
+    planted = canaries.of_ranking(found.ranking, params, share=params.canaries)
+    notes = (*found.notes, *canaries.notes(planted, chosen.check, params.least_recall))
     with durable.fresh_folder(data / "audit") as folder:
         store.write_table(folder / "scores.parquet", SCORES, found.scores)
+        store.write_table(folder / "plain.parquet", SCORES, found.plain)
         store.write_table(folder / "findings.parquet", FINDINGS, found.findings)
-        store.write_json(folder / "noise.json", found.noise)
+        assessed = [items[n] for n in found.ranking.rows_M.tolist()]
+        views = {"p": found.ranking.p_MK.astype(np.float32)} if assessed else {}
+        store.write_vectors(folder / "probabilities.parquet", assessed, views)
+        store.write_json(folder / "noise.json", {**found.noise, "canaries": [one.told() for one in planted]})
         flagged = found.findings.merge(manifest[["item", "y"]], on="item")
         kind = label_kinds.kind(params.task.kind)
         pairs = [(kind.show(y), kind.show(new)) for y, new in zip(flagged["y"], flagged["suggestion"], strict=True)]
@@ -271,6 +219,7 @@ def run(data: Path, params: Params) -> Report:
         durable.write_text(folder / "confusions.csv", noise.csv_text(["given", "suggested", "count"], cells))
         points = noise.curve(found.scores["severity"].to_numpy(dtype=np.float64))
         durable.write_text(folder / "severity.csv", noise.csv_text(["rank", "severity"], points))
-    assessed = int((found.scores["fold"] >= 0).sum())
-    counts = {"items": len(items), "assessed": assessed, "flagged": len(found.findings)}
-    return Report("audit", counts, found.figures, {"cleanlab": version("cleanlab")}, found.notes)
+    assessed_count = int((found.scores["fold"] >= 0).sum())
+    counts = {"items": len(items), "assessed": assessed_count, "flagged": len(found.findings)}
+    figures = {**found.figures, **canaries.figures(planted, chosen.check)}
+    return Report("audit", counts, figures, {"cleanlab": version("cleanlab")}, notes)

@@ -1,20 +1,99 @@
-"""How surely is a label wrong, given what a model that has not seen it says?
+"""How surely is a label wrong, by confident learning alone? The check label_noise_v1, and what all rankings share.
 
-Pure functions on probabilities: the guard at the border, the posterior of an error, and severity as all checks have it.
+Confident learning (Northcutt et al. 2021) through cleanlab's functions, not its Datalab, which reads label columns row
+by row and grows quadratically. Pure functions on probabilities; `checked` is the guard at the border.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from cleanlab.count import compute_confident_joint, estimate_joint
+from cleanlab.filter import find_label_issues
+from cleanlab.rank import get_label_quality_scores
+from numpy.typing import NDArray
 
 from .model import Mistake
 from .outoffold import IntArray, ProbabilityArray
 
+BoolArray = NDArray[np.bool_]
+
+CHECK = "label_noise_v1"
+FLAG_RULES = ("p_wrong", "prune_by_noise_rate", "prune_by_class", "both", "confident_learning")
 PRIOR = 10  # items
 
 # shapes: N items, K classes
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one check says of each label; arrays in the order of the labels given."""
+
+    check: str
+    severity_N: ProbabilityArray  # [0, 1], 1 = surely wrong
+    p_wrong_N: ProbabilityArray  # [0, 1]
+    suggestion_N: IntArray  # place in the classes of the likeliest other class
+    p_suggestion_N: ProbabilityArray  # P(that class is the right one), at most p_wrong
+    flagged_N: BoolArray
+    noise_rate: float  # the estimated share of wrong labels
+    interval: tuple[float, float]  # of the noise rate, 95 %, as far as the model itself can tell
+    noise_by_class_K: ProbabilityArray  # among those given as class k; 0 for a class without items
+
+
+def confident_learning(p_NK: ProbabilityArray, given_N: IntArray, flag_by: str = "p_wrong") -> Judged:
+    """The judgement of cleanlab on out-of-fold probabilities, (N, K), each row summing to 1."""
+    counts_KK = compute_confident_joint(given_N, p_NK, thresholds=thresholds(p_NK, given_N))
+    joint_KK = np.nan_to_num(np.asarray(estimate_joint(given_N, p_NK, confident_joint=counts_KK), dtype=np.float64))
+    p_wrong_N = posterior_of_error(p_NK, given_N, joint_KK)
+    quality_N = get_label_quality_scores(given_N, p_NK, method="self_confidence")
+    if flag_by == "p_wrong":
+        flagged_N = p_wrong_N > 0.5
+    else:
+        flagged_N = np.asarray(
+            find_label_issues(given_N, p_NK, confident_joint=counts_KK, filter_by=flag_by, n_jobs=1), dtype=bool
+        )
+    given_K = joint_KK.sum(axis=1)
+    by_class_K = np.where(given_K > 0, 1.0 - np.diag(joint_KK) / np.where(given_K > 0, given_K, 1.0), 0.0)
+    rate = float(max(0.0, 1.0 - np.trace(joint_KK)))
+    suggestion_N, of_others_N = likeliest_other(p_NK, given_N)
+    return Judged(
+        CHECK,
+        severity(quality_N, p_wrong_N),
+        p_wrong_N,
+        suggestion_N,
+        p_wrong_N * of_others_N,
+        flagged_N,
+        rate,
+        chance(rate, rate, len(given_N)),
+        by_class_K,
+    )
+
+
+def likeliest_other(p_NK: ProbabilityArray, given_N: IntArray) -> tuple[IntArray, ProbabilityArray]:
+    """The likeliest class but the given one, and its share of what is not the given one's, (N,) each."""
+    others_NK = p_NK.copy()
+    others_NK[np.arange(len(given_N)), given_N] = -1.0
+    best_N = others_NK.argmax(axis=1)
+    top_N = others_NK[np.arange(len(given_N)), best_N]
+    return best_N, np.clip(top_N / np.maximum(others_NK.sum(axis=1) + 1.0, 1e-12), 0.0, 1.0)
+
+
+def chance(low: float, high: float, items: int) -> tuple[float, float]:
+    """`low` and `high`, shares of `items` things, widened by two standard errors of a share, within [0, 1]."""
+    if not items:
+        return 0.0, 1.0
+    spread = [1.96 * float(np.sqrt(share * (1 - share) / items)) for share in (low, high)]
+    return max(0.0, low - spread[0]), min(1.0, high + spread[1])
+
+
+def in_sample() -> Mistake:
+    """What is said of probabilities that may come from a model that has learnt the labels by heart."""
+    return Mistake(
+        "Probabilities come without the fold in which each item was held out. In-sample ones agree with wrong labels "
+        "and are refused; give two or more fold ids, from 0 on. See tasks.outoffold.out_of_fold."
+    )
 
 
 def checked(
@@ -38,10 +117,7 @@ def checked(
             f"Probabilities of row {n} sum to {p_NK[n].sum():.4f}. Numbers from 0 to 1 that sum to 1 are needed."
         )
     if folds is None or len(folds) != len(labels) or len(np.unique(folds)) < 2 or np.min(folds) < 0:
-        raise Mistake(
-            "Probabilities come without the fold in which each item was held out. In-sample ones agree with wrong "
-            "labels and are refused; give two or more fold ids, from 0 on. See tasks.audit.out_of_fold."
-        )
+        raise in_sample()
     return np.asarray(p_NK / p_NK.sum(axis=1, keepdims=True))
 
 

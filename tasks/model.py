@@ -197,7 +197,7 @@ FINDINGS = Table(
     "findings",
     {
         "item": "text",
-        "check": "text",  # versioned: label_noise_v1
+        "check": "text",  # versioned: label_noise_v2
         "severity": "float",  # [0, 1], 1 = surely wrong
         "reason": "text",  # one sentence for a person
         "suggestion": "text?",  # a label as JSON text
@@ -209,6 +209,7 @@ SCORES = Table(
         "item": "text",
         "severity": "float",
         "suggestion": "text?",
+        "p_suggestion": "float?",  # P(the suggestion is right), [0, p_wrong]
         "p_wrong": "float",  # [0, 1]
         "flagged": "bool",
         "fold": "int",  # the fold in which the item was held out; -1 = not assessable

@@ -12,17 +12,13 @@ likelihood, which on noisy labels prefers the worse detector.
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
-from .model import Mistake
+from . import logistic
 
 FloatArray = NDArray[np.float32]
 ProbabilityArray = NDArray[np.float64]
@@ -70,41 +66,17 @@ def out_of_fold(
     scale: float = 1.5,
     max_iter: int = 200,
     threads: int = 1,
+    weights_N: NDArray[np.floating[Any]] | None = None,
 ) -> ProbabilityArray:
     """P(given label = k | x), (N, K), each row by the model that was fitted without that row's fold.
 
-    `x_ND` has rows of length 1; `scale` multiplies them (a larger scale regularises less). A class that a model has
-    never seen gets 0. Raises Mistake for values that are not finite and for fewer than two folds.
+    `x_ND` has rows of length 1; `scale` multiplies them (a larger scale regularises less); `weights_N`, >= 0, says how
+    much each item teaches. A class that a model has never seen gets 0. Raises Mistake for values that are not finite,
+    for fewer than two folds and for negative weights.
     """
-    if not np.isfinite(x_ND).all():
-        bad = int(np.flatnonzero(~np.isfinite(x_ND).all(axis=1))[0])
-        raise Mistake(
-            f"Embedding has a value that is not finite in row {bad}. Leave such rows out, or embed them again."
-        )
-    distinct = np.unique(folds_N)
-    if len(distinct) < 2 or distinct[0] < 0:
-        raise Mistake(f"Folds hold the values {distinct.tolist()}. At least two folds, numbered from 0, are needed.")
-    p_NK = np.zeros((len(x_ND), classes))
-    scaled_ND = x_ND * np.float32(scale)
-
-    def learn(fold: int) -> None:
-        """Fill the rows of one fold; no two folds share a row."""
-        held = folds_N == fold
-        seen = np.unique(labels_N[~held])
-        if len(seen) == 1:
-            p_NK[held, seen[0]] = 1.0
-            return
-        model = LogisticRegression(max_iter=max_iter).fit(scaled_ND[~held], labels_N[~held])
-        p_NK[np.ix_(held, model.classes_)] = model.predict_proba(scaled_ND[held])
-
-    # Folds in parallel, each on one BLAS thread: the matrices are small, and two BLAS threads took three to ten times
-    # as long as one (docs/decisions.md). The bits then do not depend on `threads` either.
-    with threadpool_limits(limits=1), warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
-        # a fit stopped at max_iter ranks as well as a finished one
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
-        list(pool.map(learn, distinct.tolist()))
-    return np.asarray(p_NK / p_NK.sum(axis=1, keepdims=True))
+    return logistic.out_of_fold(
+        x_ND, labels_N, folds_N, classes, scale=scale, weights_N=weights_N, max_iter=max_iter, threads=threads
+    )
 
 
 def agreement(p_NK: ProbabilityArray, labels_N: IntArray) -> float:
@@ -122,12 +94,15 @@ def best_scale(
     max_iter: int = 200,
     threads: int = 1,
 ) -> float:
-    """The scale whose out-of-fold predictions agree most with the given labels; of equals the smallest."""
+    """The scale whose out-of-fold predictions agree most with the given labels; of equals the smallest.
+
+    All scales are fitted together, and less finely than what is kept: only the likeliest class counts.
+    """
     if len(scales) == 1:
         return scales[0]
 
-    def score(scale: float) -> tuple[float, float]:
-        p_NK = out_of_fold(x_ND, labels_N, folds_N, classes=classes, scale=scale, max_iter=max_iter, threads=threads)
-        return agreement(p_NK, labels_N), -scale
-
-    return max(scales, key=score)
+    told = logistic.each_scale(
+        x_ND, labels_N, folds_N, classes, scales=scales, max_iter=max_iter, tolerance=1e-6, threads=threads
+    )
+    chosen = max(range(len(scales)), key=lambda s: (agreement(told[s], labels_N), -scales[s]))
+    return scales[chosen]

@@ -13,7 +13,7 @@ Reads   data/audit/{scores,findings}.parquet, data/detect/findings.parquet, data
         data/validate/passed.parquet, data/verdicts
 Writes  data/triage/queue.parquet
 
-    d0042  rank 1  p_wrong .97  severity .99  label_noise_v1,xy_knn_v1  "Looks like 7 ..."  y "1"  suggestion "7"
+    d0042  rank 1  p_wrong .97  severity .99  label_noise_v2,xy_knn_v1  "Looks like 7 ..."  y "1"  suggestion "7"
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from . import answers, durable, store
 from .answers import State
 from .model import ANNOTATIONS, FINDINGS, MANIFEST, PASSED, QUEUE, SCORES, Report, Verdict
 
-AUDIT = "label_noise_v1"  # its findings carry the p_wrong of the scores
+AUDIT = "label_noise_"  # findings of checks that begin so carry the p_wrong of the scores
 DISPUTED, TIED = "reviewers_differ_v1", "annotators_differ_v1"
 OF_THE_LABEL = ("label_", "xy_")  # names of checks that speak of the label begin so; so does any that suggests another
 CAP_LABEL, CAP_OTHER = 0.5, 0.1  # of one check's say where the audit could not assess, [0, 1]
@@ -78,7 +78,7 @@ class Queue:
 
 def p_wrong(audited: float | None, findings: Iterable[Finding], y: str) -> float:
     """The probability that label `y` is wrong, in [0, 1], by the formulas above; `audited` None: not assessable."""
-    others = [finding for finding in findings if finding.check not in (AUDIT, DISPUTED, TIED)]
+    others = [each for each in findings if not each.check.startswith(AUDIT) and each.check not in (DISPUTED, TIED)]
     if audited is None:
         right = 1.0
         for finding in others:
@@ -146,7 +146,7 @@ def _strongest_first(findings: Iterable[Finding], y: str) -> list[Finding]:
 
     def key(finding: Finding) -> tuple[bool, bool, float, str, str]:
         label = finding.speaks_of_the_label(y)
-        return finding.check != AUDIT, not label, -finding.severity, finding.check, finding.reason
+        return not finding.check.startswith(AUDIT), not label, -finding.severity, finding.check, finding.reason
 
     return sorted(findings, key=key)
 

@@ -33,6 +33,16 @@ class Vectors:
 
     x_ND: FloatArray
     faults: tuple[str | None, ...]
+    shape: Shape = ()  # the views that lie side by side in it; () is one
+
+    @property
+    def views(self) -> dict[str, FloatArray]:
+        """Each view by itself, its rows of length 1 (zero where the item has no vector)."""
+        if len(self.shape) < 2:
+            return {"whole": self.x_ND}
+        ends = np.cumsum([width for _, width in self.shape])
+        names = [name for name, _ in self.shape]
+        return {name: unit(x_ND) for name, x_ND in zip(names, np.split(self.x_ND, ends[:-1], axis=1), strict=True)}
 
     @property
     def usable_N(self) -> BoolArray:
@@ -45,6 +55,13 @@ class Neighbours:
 
     index_Nk: IntArray
     distance_Nk: FloatArray  # Euclidean, [0, 2]; inf where the index is -1
+
+    def among(self, rows_M: IntArray) -> Neighbours:
+        """The same of some items only, in terms of them; a neighbour that is not among them becomes -1."""
+        where_N = np.full(len(self.index_Nk) + 1, -1, dtype=np.int64)  # the last entry stands for "none"
+        where_N[rows_M] = np.arange(len(rows_M))
+        index_Mk = where_N[self.index_Nk[rows_M]]
+        return Neighbours(index_Mk, np.where(index_Mk < 0, np.inf, self.distance_Nk[rows_M]).astype(np.float32))
 
 
 def joint(folder: Path, items: Sequence[str]) -> Vectors:
@@ -75,7 +92,7 @@ def joint(folder: Path, items: Sequence[str]) -> Vectors:
             continue
         for start in range(0, len(rows), CHUNK):
             some, there = rows[start : start + CHUNK], where[start : start + CHUNK]
-            whole = np.concatenate([_unit(views[name][some]) for name, _ in usual], axis=1) / np.sqrt(len(usual))
+            whole = np.concatenate([unit(views[name][some]) for name, _ in usual], axis=1) / np.sqrt(len(usual))
             finite = np.isfinite(whole).all(axis=1)
             zero = finite & (whole == 0).all(axis=1)
             for n, is_finite, is_zero in zip(there, finite, zero, strict=True):
@@ -83,14 +100,14 @@ def joint(folder: Path, items: Sequence[str]) -> Vectors:
                     None if is_finite and not is_zero else f"its vector {'is zero' if is_zero else 'is not finite'}"
                 )
             x_ND[there[finite]] = whole[finite]
-    return Vectors(x_ND, tuple(faults))
+    return Vectors(x_ND, tuple(faults), usual)
 
 
 def _words(shape: Shape) -> str:
     return " + ".join(f"{name} ({width} wide)" for name, width in shape)
 
 
-def _unit(x_ND: FloatArray) -> FloatArray:
+def unit(x_ND: FloatArray) -> FloatArray:
     """Rows of length 1 (float64 inside, so that large values do not overflow); rows of zeros stay."""
     x = x_ND.astype(np.float64)
     length = np.sqrt((x * x).sum(axis=1, keepdims=True))
@@ -109,7 +126,7 @@ def centred(x_ND: FloatArray, width: int) -> FloatArray:
     if width < x_ND.shape[1]:
         _, directions = np.linalg.eigh(away.T @ away)  # ascending
         away = away @ directions[:, ::-1][:, :width]
-    return _unit(away)
+    return unit(away)
 
 
 def neighbours(folder: Path, items: Sequence[str]) -> Neighbours:

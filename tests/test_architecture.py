@@ -97,7 +97,7 @@ HOMES = {
     "pydantic": ("tasks.params",),
     "pyarrow": ("tasks.store",),
     "great_expectations": ("tasks.expectations",),
-    "cleanlab": ("tasks.audit", "tasks.labels"),
+    "cleanlab": ("tasks.confidence", "tasks.labels"),
     "pynndescent": ("tasks.descent",),
     "torchvision": ("tasks.modalities.image", "tasks.augment"),
     "dvc": ("tasks.versions",),

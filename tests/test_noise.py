@@ -8,16 +8,16 @@ from tasks import noise
 
 
 def test_a_reason_names_the_model_s_evidence_and_the_neighbours() -> None:
-    model = "The model gives 7 .93 and the given 1 .02"
+    model = "he model gives 7 .93 and the given 1 .02."
     told = {
-        ("7", "7", "1", "7", "7"): "; 4 of its 5 nearest neighbours are 7.",
-        ("7", "1"): "; 1 of its 2 nearest neighbours is 7.",
-        ("1", "1", "1"): "; none of its 3 nearest neighbours is 7.",
-        ("1",): "; its nearest neighbour is 1.",
-        (): ".",
+        ("7", "7", "1", "7", "7"): "4 of its 5 nearest confirmed neighbours are 7; t",
+        ("7", "1"): "1 of its 2 nearest confirmed neighbours is 7; t",
+        ("1", "1", "1"): "None of its 3 nearest confirmed neighbours is 7; t",
+        ("1",): "Its nearest confirmed neighbour is 1; t",
+        (): "T",
     }
-    for neighbours, end in told.items():
-        assert noise.reason("1", "7", 0.02, 0.93, neighbours) == model + end
+    for neighbours, begins in told.items():
+        assert noise.reason("1", "7", 0.02, 0.93, neighbours) == begins + model
     assert [noise.share(value) for value in (0.0, 0.504, 1.0)] == [".00", ".50", "1.00"]
 
 

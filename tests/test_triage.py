@@ -63,7 +63,7 @@ def test_an_item_has_one_row_that_combines_its_checks() -> None:
             "rank": 1,
             "p_wrong": pytest.approx(2**0.75 / (1 + 2**0.75)),
             "severity": 1.0,
-            "checks": "label_noise_v1,xy_knn_v1,outlier_v1",
+            "checks": "label_noise_,xy_knn_v1,outlier_v1",
             "reason": "Looks like fox. Its neighbours are dogs.",
             "y": CAT,
             "suggestion": FOX,

@@ -22,7 +22,7 @@ def test_combining_the_checks_does_not_lower_the_average_precision_on_digits() -
         names = [str(k) for k in given_N]
         folds_N = audit.fold_ids([str(n) for n in range(len(names))], given_N, 5, seed)
         p_NK = audit.out_of_fold(x_ND.astype(np.float32), given_N, folds_N, classes=10, scale=5.0, max_iter=100)
-        p_wrong_N = audit.rank(names, p_NK, folds_N).p_wrong_N
+        p_wrong_N = audit.rank(names, predictions=p_NK, folds=folds_N).p_wrong_N
         near_NN = x_ND @ x_ND.T
         np.fill_diagonal(near_NN, -1)
         votes_N = (given_N[np.argsort(-near_NN, axis=1)[:, :10]] != given_N[:, None]).mean(axis=1)

@@ -1,0 +1,160 @@
+"""Would the audit have found a wrong label? It is asked about planted ones, on the user's own data.
+
+A share of the labels that nobody doubts is turned wrong in a shadow copy, in memory, and the audit judges the copy:
+
+    uniform    any other class
+    pair       the class that the model takes it for next: what a tired person does
+    one class  all of one class, into any other: a rule misread
+
+Recall is told by kind; precision for all kinds together, because a false alarm belongs to none. The copy is never
+written anywhere; what stands in files are counts.
+
+Source: planting known errors to estimate the unknown ones ("bebugging", Weinberg 1971; Mills 1972).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import combined, posterior
+from .confidence import Judged, confident_learning
+from .outoffold import IntArray, ProbabilityArray
+from .ranking import METHODS, Method, Ranking
+
+KINDS = ("uniform", "pair", "one class")
+FEWEST = 50  # assessed labels; with fewer, canaries would be a large part of what the audit learns from
+
+# shapes: M assessed labels, K classes
+
+Judge = Callable[[IntArray], Mapping[str, Judged]]  # labels -> check -> its judgement
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How one check did on the canaries."""
+
+    check: str
+    planted: Mapping[str, int]  # kind -> labels turned wrong
+    found: Mapping[str, int]  # kind -> those of them that were flagged
+    alarms: int  # flags on labels that were neither turned nor flagged before
+
+    @property
+    def recall(self) -> float:
+        return sum(self.found.values()) / max(1, sum(self.planted.values()))
+
+    @property
+    def precision(self) -> float:
+        hits = sum(self.found.values())
+        return hits / max(1, hits + self.alarms)
+
+    def told(self) -> dict[str, Any]:
+        """As noise.json has it."""
+        kinds = {kind: {"planted": self.planted[kind], "found": self.found[kind]} for kind in self.planted}
+        return {"check": self.check, "recall": round(self.recall, 6), "precision": round(self.precision, 6)} | kinds
+
+
+def plant(
+    given_M: IntArray, next_M: IntArray, doubted_M: NDArray[np.bool_], classes: int, *, share: float, seed: int
+) -> tuple[IntArray, NDArray[np.object_]]:
+    """The shadow labels, (M,), and for each the kind of canary that it is ("" for none).
+
+    `next_M`: the likeliest other class of each. Labels in doubt are left alone: turned, they might become right.
+    """
+    rng = np.random.default_rng(seed)
+    shadow_M, kind_M = given_M.copy(), np.full(len(given_M), "", dtype=object)
+    each = int(share * len(given_M)) // len(KINDS)
+    if len(given_M) < FEWEST or each < 1:
+        return shadow_M, kind_M
+    calm = rng.permutation(np.flatnonzero(~doubted_M))
+    biggest = int(np.bincount(given_M[calm], minlength=classes).argmax())
+    of_one = calm[given_M[calm] == biggest][: min(each, np.count_nonzero(given_M == biggest) // 3)]
+    rest = np.setdiff1d(calm, of_one, assume_unique=True)
+    rest = rng.permutation(rest)
+    for kind, rows in zip(KINDS, (rest[:each], rest[each : 2 * each], of_one), strict=True):
+        away = rng.integers(1, classes, len(rows))
+        shadow_M[rows] = next_M[rows] if kind == "pair" else (given_M[rows] + away) % classes
+        kind_M[rows] = kind
+    return shadow_M, kind_M
+
+
+def tried(
+    before: Mapping[str, Judged], shadow_M: IntArray, kind_M: NDArray[np.object_], judge: Judge
+) -> tuple[Tried, ...]:
+    """Let `judge` look at the shadow copy, and count; `before`: what it said of the labels as they are."""
+    if not (kind_M != "").any():
+        return ()
+    kinds = [kind for kind in KINDS if (kind_M == kind).any()]
+    results = []
+    for check, judged in judge(shadow_M).items():
+        flagged_M = judged.flagged_N
+        results.append(
+            Tried(
+                check,
+                {kind: int((kind_M == kind).sum()) for kind in kinds},
+                {kind: int(flagged_M[kind_M == kind].sum()) for kind in kinds},
+                int((flagged_M & (kind_M == "") & ~before[check].flagged_N).sum()),
+            )
+        )
+    return tuple(results)
+
+
+def of_ranking(ranking: Ranking, method: Method, *, share: float) -> tuple[Tried, ...]:
+    """Canaries for every check of a ranking; none where it has assessed too few labels."""
+    if not len(ranking.rows_M):
+        return ()
+    shadow_M, kind_M = plant(
+        ranking.given_M,
+        ranking.chosen.suggestion_N,
+        ranking.chosen.flagged_N,
+        len(ranking.classes),
+        share=share,
+        seed=method.seed,
+    )
+    own_MK = None if ranking.fit.get("scale") else ranking.plain_MK
+
+    def judge(labels_M: IntArray) -> Mapping[str, Judged]:
+        p_MK, plain_MK = ranking.p_MK, ranking.plain_MK
+        parts: tuple[ProbabilityArray, ...] = ()
+        if ranking.looks is not None:
+            logistic = combined.Logistic(float(ranking.fit["scale"]), method.max_iter, method.threads)
+            found = combined.combine(
+                ranking.looks,
+                labels_M,
+                ranking.folds_M,
+                classes=len(ranking.classes),
+                logistic=logistic,
+                own_NK=own_MK,
+            )
+            p_MK, plain_MK, parts = found.p_NK, found.plain_NK, (found.near_NK, found.fitted_NK)
+        return {
+            posterior.CHECK: posterior.judge(p_MK, parts, labels_M),
+            METHODS["confident"]: confident_learning(plain_MK, labels_M, method.flag_by),
+        }
+
+    return tried(ranking.judged, shadow_M, kind_M, judge)
+
+
+def figures(results: Sequence[Tried], check: str) -> dict[str, float]:
+    """The figures of the chosen check for the report; nothing where there were no canaries."""
+    return {
+        name: round(value, 6)
+        for one in results
+        if one.check == check
+        for name, value in (("canary_recall", one.recall), ("canary_precision", one.precision))
+    }
+
+
+def notes(results: Sequence[Tried], check: str, least: float) -> tuple[str, ...]:
+    """What a person must know: the audit finds less than it should."""
+    return tuple(
+        f"Canaries: {one.check} found {sum(one.found.values())} of {sum(one.planted.values())} wrong labels that were "
+        f"planted in a copy of this data; audit.least_recall asks for {least:.0%}. Do not take the queue for complete: "
+        "give a better embedding (embed.model) or your own model's predictions (assay audit --predictions FILE)."
+        for one in results
+        if one.check == check and one.recall < least
+    )

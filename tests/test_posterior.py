@@ -1,0 +1,62 @@
+"""Is the share of wrong labels learnt from probabilities that are too flat, and from labels alone?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tasks import posterior
+from tasks.outoffold import IntArray, ProbabilityArray
+
+
+def labelled(
+    wrong: float, *, flat: float, one_way: bool = False, count: int = 4000, classes: int = 4
+) -> tuple[ProbabilityArray, IntArray, IntArray]:
+    """Probabilities of a model that knows P(true | x) and tells its `flat`-th power, given labels, true labels."""
+    rng = np.random.default_rng(0)
+    true_p_NK = rng.dirichlet(np.full(classes, 0.15), count)
+    true_N = np.array([rng.choice(classes, p=p_K) for p_K in true_p_NK])
+    away_N = np.ones(count, dtype=np.int64) if one_way else rng.integers(1, classes, count)
+    given_N = np.where(rng.random(count) < wrong, (true_N + away_N) % classes, true_N)
+    told_NK = np.maximum(true_p_NK, 1e-9) ** flat
+    return told_NK / told_NK.sum(axis=1, keepdims=True), given_N, true_N
+
+
+@pytest.mark.parametrize("flat", [1.0, 0.5])
+@pytest.mark.parametrize(("wrong", "one_way"), [(0.0, False), (0.1, False), (0.2, True)])
+def test_the_rate_is_found_whatever_the_noise_and_however_flat_the_probabilities(
+    wrong: float, one_way: bool, flat: float
+) -> None:
+    p_NK, given_N, true_N = labelled(wrong, flat=flat, one_way=one_way)
+    found = posterior.posterior(p_NK, given_N)
+    assert abs(found.rate - float((given_N != true_N).mean())) < 0.02
+    assert found.power == pytest.approx(1 / flat, rel=0.2)
+
+
+def test_a_way_in_which_labels_go_wrong_is_learnt() -> None:
+    p_NK, given_N, _ = labelled(0.2, flat=1.0, one_way=True)
+    spread_KK = posterior.posterior(p_NK, given_N).spread_KK
+    assert spread_KK.sum(axis=1).tolist() == pytest.approx([1.0] * 4)
+    assert all(spread_KK[k].argsort()[-2] == (k + 1) % 4 for k in range(4))
+
+
+def test_a_judgement_spans_what_its_parts_say_and_flags_above_a_half() -> None:
+    p_NK, given_N, true_N = labelled(0.1, flat=1.0)
+    flatter_NK, _, _ = labelled(0.1, flat=0.6)
+    judged = posterior.judge(p_NK, (flatter_NK,), given_N)
+    low, high = judged.interval
+    assert low < float((given_N != true_N).mean()) < high
+    assert low < judged.noise_rate < high
+    assert judged.flagged_N.tolist() == (judged.p_wrong_N > 0.5).tolist()
+    assert (judged.p_suggestion_N <= judged.p_wrong_N + 1e-12).all()
+    assert (judged.suggestion_N != given_N).all()
+    assert ((judged.severity_N >= 0) & (judged.severity_N <= 1)).all()
+    hits = (true_N == judged.suggestion_N)[judged.flagged_N]
+    assert judged.p_suggestion_N[judged.flagged_N].mean() == pytest.approx(hits.mean(), abs=0.08)
+
+
+def test_a_class_that_nobody_was_given_and_two_items_complete() -> None:
+    p_NK = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]])
+    found = posterior.posterior(p_NK, np.array([0, 1]))
+    assert np.isfinite(found.wrong_N).all()
+    assert found.spread_KK.shape == (3, 3)
