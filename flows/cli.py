@@ -84,10 +84,14 @@ def run(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile = N
     """
     root = open_workspace(workspace)
     from . import show
-    from .curate import curate
+    from .curate import CanariesFell, curate
 
+    fell: CanariesFell | None = None
     with show.run_lines(console, quiet=quiet, log_file=log_file):
-        curated = curate(root)
+        try:
+            curated = curate(root)
+        except CanariesFell as error:
+            curated, fell = error.curated, error
     gate = next(report for report in curated.reports if report.stage == "validate")
     shown = gate.status == "ran" and not quiet  # in the stage's own lines
     print_waiting((*curated.rejected, *curated.growing, *(() if shown else curated.held)))
@@ -96,6 +100,8 @@ def run(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile = N
         console.print(f"\nThe queue holds {queue.counts.get('queued', 0):,} items, worst first.")
         console.print(Text(f"The workspace as one page: {root / 'report.html'}"))
         print_next(workspace, "export csv queue.csv", "answer queue.csv --reviewer YOU", "revise")
+    if fell is not None:
+        raise fell
     if curated.waits:
         raise typer.Exit(3)
 

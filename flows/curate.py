@@ -13,7 +13,7 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 
 from tasks import arrivals, check_params, params, policy, steps, versions
-from tasks.model import DropRejected, Report
+from tasks.model import CANARIES_FELL, AssayError, DropRejected, Report
 
 from . import events
 from .artifacts import publish_summary
@@ -35,6 +35,16 @@ class Curated:
     @property
     def waits(self) -> bool:
         return bool(self.rejected or self.held)
+
+
+class CanariesFell(AssayError):
+    """The audit misses what it should find. The run is complete, and its queue stands; it ends red."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, curated: Curated) -> None:
+        super().__init__(message)
+        self.curated = curated
 
 
 @flow(name="curate", flow_run_name="curate", persist_result=False)
@@ -68,6 +78,9 @@ def curate(workspace: Path, landings: tuple[Path, ...] | None = None) -> Curated
     write_report(workspace)
     publish_summary("curate", workspace, (*received, *reports), held=(*rejected, *growing, *gate.notes))
     events.tell("queue.ready", workspace, items=queue.counts.get("queued", 0), drops=", ".join(drops))
+    for note in noise.notes:
+        if note.startswith(CANARIES_FELL):
+            raise CanariesFell(note, curated)
     return curated
 
 

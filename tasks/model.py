@@ -110,6 +110,9 @@ ACTIONS: tuple[str, ...] = Action.__args__  # type: ignore[attr-defined]
 SUBJECT_KINDS = ("item", "drop", "class", "row")
 """A verdict's subject is written KIND:NAME (`class:dog`); `item:` may be left out."""
 
+CANARIES_FELL = "Canaries fell:"
+"""So begins the note of a stage that missed the wrong labels it was given to find: it turns a run red."""
+
 # --- tables: column -> type: text, int, float, bool, bytes; a trailing "?" allows null --------------------------------
 
 

@@ -80,7 +80,7 @@ def test_in_sample_probabilities_make_the_canaries_fall() -> None:
     assert honest.recall > 0.9
     assert fooled.recall < 0.3
     assert canaries.notes([fooled], "by heart", 0.3)[0].startswith(
-        f"Canaries: by heart found {sum(fooled.found.values())} of 105 wrong labels that were planted in a copy"
+        f"Canaries fell: by heart found {sum(fooled.found.values())} of 105 wrong labels that were planted in a copy"
     )
     assert canaries.notes([honest], "held out", 0.3) == ()
 
@@ -110,3 +110,13 @@ def test_no_canary_reaches_a_file_that_another_stage_reads(tmp_path: Path) -> No
 def test_a_share_that_would_drown_the_labels_is_refused(share: float, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         audit.Params(canaries=share)
+
+
+def test_few_canaries_prove_little() -> None:
+    def of(planted: int, found: int) -> canaries.Tried:
+        return canaries.Tried("c", {"uniform": planted}, {"uniform": found}, 0)
+
+    assert canaries.notes([of(3, 0)], "c", 0.3) == ()
+    assert len(canaries.notes([of(12, 0)], "c", 0.3)) == 1
+    assert canaries.notes([of(12, 0)], "another", 0.3) == ()
+    assert of(100, 50).recall_at_most == pytest.approx(0.596, abs=1e-3)

@@ -133,3 +133,28 @@ def test_quarantine_is_a_table_of_the_newest_rows(tmp_path: Path) -> None:
     table = quarantined(tmp_path)
     assert [row["drop"] for row in table] == ["0002-a"] * 3 + ["0001-a"] * (ROWS - 3)
     assert len(table[0]["message"]) == 300 and "raw" not in table[0]
+
+
+def test_fallen_canaries_turn_the_run_red_after_everything_is_done(
+    tmp_path: Path, toy_digits: Digits, prefect_server: None
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    from flows.curate import CanariesFell, curate
+
+    workspace = (tmp_path / "red").resolve()
+    versions.init(workspace)
+    text = (workspace / "params.yaml").read_text().replace("audit: {}", "audit: {canaries: 0.3, least_recall: 1.0}")
+    (workspace / "params.yaml").write_text(text)
+    subprocess.run(["git", "commit", "-qam", "asks for the impossible"], cwd=workspace, check=True)
+    write_drop(toy_digits, "toy", workspace / "data" / "incoming" / "toy", noise=0.05, seed=0)
+    with pytest.raises(CanariesFell, match="Canaries fell: label_noise_v2 found") as fell:
+        curate(workspace)
+    assert fell.value.curated.received == ("0001-toy",)
+    assert (workspace / "data/triage/queue.parquet").exists()
+    subjects = subprocess.run(["git", "log", "--format=%s"], cwd=workspace, capture_output=True, text=True, check=True)
+    assert subjects.stdout.startswith("curate: 0001-toy\n")
+    with get_client(sync_client=True) as client:
+        newest = max(client.read_flow_runs(), key=lambda run: str(run.start_time or ""))
+    assert newest.state is not None and newest.state.is_failed()
+    assert "Canaries fell" in str(newest.state.message)
