@@ -67,6 +67,7 @@ def collect(workspace: Path, story: Story) -> dict[str, Any]:
         **(story.doubts or doubts(workspace)),
         "queue_size": len(_table(data / "triage" / "queue.parquet", QUEUE)),
         "noise": audit.figures.get("noise_rate") if audit else None,
+        "checks": _checks(data),
         "used": {stage: report.used for stage, report in reports.items() if report.used},
         "quarantine": quarantine.to_dict("records")[:ROWS],
         "quarantined": len(quarantine),
@@ -77,6 +78,19 @@ def collect(workspace: Path, story: Story) -> dict[str, Any]:
         "story": story,
         "rows_shown": ROWS,
     }
+
+
+def _checks(data: Path) -> list[dict[str, Any]]:
+    """A row a check: what it says of the whole, and how many of the canaries it found."""
+    told: dict[str, Any] = {"checks": [], "canaries": []}
+    for file in (data / "audit" / "noise.json", data / "detect" / "canaries.json"):
+        if file.exists():
+            for name, rows in store.read_json(file).items():
+                told[name] = told[name] + rows if name in ("checks", "canaries") else rows
+    rows = {row["check"]: dict(row) for row in told["checks"]}
+    for row in told["canaries"]:
+        rows.setdefault(row["check"], {"check": row["check"]})["canaries"] = row
+    return list(rows.values())
 
 
 def _table(path: Path, table: Any) -> Any:

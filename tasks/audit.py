@@ -119,6 +119,7 @@ def audit(
         **figures,
         **ranking.fit,
         "check": chosen.check,
+        "checks": [noise.of_check(one) for one in ranking.judged.values()],
         "class_names": list(ranking.classes),
         "classes": noise.by_class(ranking.classes, ranking.given_M, chosen.flagged_N, chosen.noise_by_class_K),
         "top_confusions": noise.confusions(pairs, params.top_confusions),

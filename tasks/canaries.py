@@ -65,7 +65,8 @@ class Tried:
     def told(self) -> dict[str, Any]:
         """As noise.json has it."""
         kinds = {kind: {"planted": self.planted[kind], "found": self.found[kind]} for kind in self.planted}
-        return {"check": self.check, "recall": round(self.recall, 6), "precision": round(self.precision, 6)} | kinds
+        whole = {"recall": round(self.recall, 6), "precision": round(self.precision, 6)}
+        return {"check": self.check, **whole, "kinds": kinds}
 
 
 def plant(

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .confidence import Judged
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -43,6 +45,18 @@ def confusions(pairs: Iterable[tuple[str, str]], top: int | None = None) -> list
     """(given, suggested) pairs counted, the most frequent first, names in order among equals: "likely", never "is"."""
     counted = sorted(Counter(pairs).items(), key=lambda entry: (-entry[1], entry[0]))
     return [{"given": given, "suggested": new, "count": count} for (given, new), count in counted[:top]]
+
+
+def of_check(judged: Judged) -> dict[str, Any]:
+    """What one check says as a whole."""
+    low, high = judged.interval
+    return {
+        "check": judged.check,
+        "flagged": int(judged.flagged_N.sum()),
+        "noise_rate": round(judged.noise_rate, 6),
+        "noise_low": round(low, 6),
+        "noise_high": round(high, 6),
+    }
 
 
 def by_class(

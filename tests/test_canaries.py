@@ -57,7 +57,7 @@ def test_an_audit_of_clean_digits_finds_nearly_all_canaries_by_every_check() -> 
         assert sum(one.planted.values()) == 105
         assert one.recall > 0.8
         assert one.precision > 0.8
-        assert one.told()["uniform"]["planted"] == 35
+        assert one.told()["kinds"]["uniform"]["planted"] == 35
 
 
 def test_in_sample_probabilities_make_the_canaries_fall() -> None:
