@@ -35,6 +35,7 @@ ROUNDS = 40  # of a fit, at most; each power begins where the last one ended
 STILL = 1e-6  # a change of the mean log-likelihood below which a fit has ended
 AS_LIKELY = 2.0  # nats below the best that are no worse: of such powers the largest is taken (see below)
 CELLS = 100_000  # of the sample that the power is chosen on, N * K
+MANY_CELLS = 2_000_000  # of the one that the spread is learnt on
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def posterior(p_NK: ProbabilityArray, given_N: IntArray) -> Posterior:
     enough = max(told for told, _, _ in fits) - AS_LIKELY / max(1, len(sample))
     _, best, spread_KK = max((fit for fit in fits if fit[0] >= enough), key=lambda fit: fit[1])
     if len(sample) < len(given_N):
-        spread_KK = _fit(log_NK, given_N, best, spread_KK)[1]
+        more = np.arange(len(given_N))[:: max(1, p_NK.size // MANY_CELLS)]
+        spread_KK = _fit(log_NK[more], given_N[more], best, spread_KK)[1]
     likely_NK = _sharpened(log_NK, best) * spread_KK[:, given_N].T
     likely_NK /= np.maximum(likely_NK.sum(axis=1, keepdims=True), 1e-300)
     right_N = likely_NK[np.arange(len(given_N)), given_N]
