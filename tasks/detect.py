@@ -4,13 +4,14 @@ Reads   data/ingest/manifest, data/ingest/duplicates, data/validate/passed.parqu
         data/relate
 Writes  data/detect/findings.parquet: the notable ones only; the report counts them by check
 
-    xy_<detector>_v1           pyod on the concatenation of X (centred, <= `width` principal directions) and one-hot Y
+    xy_<detector>_v1           on the concatenation of X (centred, <= `width` principal directions) and one-hot Y
     neighbour_disagreement_v1  the nearest items have another label
-    outlier_v1                 pyod on X alone
+    outlier_v1                 on X alone
     exact_duplicate_v1, near_duplicate_v1, leakage_v1, label_conflict_v1: see copies.py
 
-The one home of pyod. Measured on digits, 5 % wrong labels (AUROC/AP): KNN .99/.96, LOF .98/.85; IForest, ECOD, COPOD,
-HBOS, PCA and LODA .47-.60/.05-.10, which is chance: a wrong label is normal in each marginal of the concatenation.
+The one home of pyod; the scores of its KNN and LOF come from nearest.py and are equal to pyod's. Measured on digits,
+5 % wrong labels (AUROC/AP): KNN .99/.96, LOF .98/.85; IForest, ECOD, COPOD, HBOS, PCA and LODA .47-.60/.05-.10, which
+is chance: a wrong label is normal in each marginal of the concatenation.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from . import answers, copies, durable, search, store, vectors
+from . import answers, copies, durable, nearest, store, vectors
 from . import labels as label_kinds
 from .model import DUPLICATES, FINDINGS, MANIFEST, PASSED, Mistake, Report, Task
 from .store import FloatArray
@@ -48,7 +50,7 @@ class Params:
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic, never changed
 
     task: Task = field(default_factory=Task)
-    detectors: tuple[str, ...] = ("KNN", "LOF")  # pyod classes for the (X, Y) pairs
+    detectors: tuple[str, ...] = ("KNN", "LOF")  # names of pyod classes for the (X, Y) pairs
     outlier: str = "KNN"  # pyod class for X alone
     neighbours: int = 10  # of KNN and of the disagreement (LOF takes twice as many), 1..100
     y_weight: float = 1.0  # length of the one-hot label beside X of length 1, 0..10; from 1 on, labels never mix
@@ -97,45 +99,78 @@ def detector(name: str, *, items: int, neighbours: int, threads: int, seed: int)
     return getattr(importlib.import_module(f"pyod.models.{name.lower()}"), name)(**options.get(name, {}))
 
 
-def anomaly(x_ND: FloatArray, name: str, params: Params) -> ScoreArray:
-    """pyod's raw scores, (N,), larger = odder, any scale; nan where the detector gives no finite number.
+def anomaly(x_ND: FloatArray, name: str, params: Params, y_NK: FloatArray | None = None) -> ScoreArray:
+    """One detector's raw scores of the points, or of the pairs, as scores gives them; Mistake where it has none."""
+    score = scores(x_ND, y_NK, (name,), params)[name]
+    if isinstance(score, Mistake):
+        raise score
+    return score
 
-    Above max_items a quadratic detector is fitted on a seeded sample; items of the sample keep the score they have
-    among themselves, because asked anew each would find itself as its nearest neighbour.
+
+def scores(
+    x_ND: FloatArray, y_NK: FloatArray | None, names: Sequence[str], params: Params
+) -> dict[str, ScoreArray | Mistake]:
+    """Detector -> raw scores, (N,), larger = odder, any scale, nan where there is no finite number; or why it has none.
+
+    KNN and LOF share one search for neighbours (nearest.py, equal to pyod's); the others are pyod, on X and Y side by
+    side. Above max_items a quadratic detector looks for neighbours in a seeded sample only; items of the sample keep
+    the score they have among themselves, because asked anew each would find itself as its nearest neighbour.
     """
-    x = x_ND.astype(np.float64)
-    fitted = np.arange(len(x))
-    if name in QUADRATIC and len(x) > params.max_items:
-        fitted = np.sort(np.random.default_rng(params.seed).choice(len(x), params.max_items, replace=False))
-    model = detector(name, items=len(fitted), neighbours=params.neighbours, threads=params.threads, seed=params.seed)
-    score_N = np.full(len(x), np.nan)
-    with threadpool_limits(limits=params.threads), warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # identical rows divide by zero in pyod; what is not finite is guarded below
+    found: dict[str, ScoreArray | Mistake] = {}
+    near = _Near(nearest.points(x_ND, y_NK), params, most=2 if "LOF" in names else 1)
+    whole_NE = x_ND if y_NK is None else np.concatenate([x_ND, y_NK], axis=1)
+    for name in names:
         try:
-            model.fit(x[fitted])
+            score_N = near.scores(name) if name in QUADRATIC else _pyod(whole_NE.astype(np.float64), name, params)
+        except Mistake as mistake:
+            found[name] = mistake
+            continue
+        found[name] = np.where(np.isfinite(score_N), score_N, np.nan)
+        print(f"detect: {name} has scored {len(x_ND):,} {'items' if y_NK is None else 'pairs'}", flush=True)
+    return found
+
+
+class _Near:
+    """Neighbours, looked for when the first detector asks: among a sample of max_items, and of the others in it."""
+
+    def __init__(self, points: nearest.Points, params: Params, most: int) -> None:
+        self._points, self._params = points, params
+        fitted = np.arange(len(points))
+        if len(points) > params.max_items:
+            rng = np.random.default_rng(params.seed)
+            fitted = np.sort(rng.choice(len(points), params.max_items, replace=False))
+        self._fitted, self._rest = fitted, np.setdiff1d(np.arange(len(points)), fitted)
+        self._k = min(most * params.neighbours, len(fitted) - 1)
+
+    @cached_property
+    def _tables(self) -> tuple[nearest.Table, nearest.Table]:
+        base, threads = self._points[self._fitted], self._params.threads
+        others = nearest.neighbours(base, self._k, asked=self._points[self._rest], threads=threads)
+        return nearest.neighbours(base, self._k, threads=threads), others
+
+    def scores(self, name: str) -> ScoreArray:
+        own, others = self._tables
+        score_N = np.empty(len(self._points))
+        if name == "KNN":
+            k = min(self._params.neighbours, self._k)
+            score_N[self._fitted], score_N[self._rest] = nearest.knn(own, k), nearest.knn(others, k)
+        else:
+            score_N[self._fitted] = nearest.lof(own, self._k)
+            score_N[self._rest] = nearest.lof(own, self._k, others)
+        return score_N
+
+
+def _pyod(x_ND: ScoreArray, name: str, params: Params) -> ScoreArray:
+    model = detector(name, items=len(x_ND), neighbours=params.neighbours, threads=params.threads, seed=params.seed)
+    with threadpool_limits(limits=params.threads), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # identical rows divide by zero in pyod; who calls guards what is not finite
+        try:
+            model.fit(x_ND)
         except ValueError as error:  # CBLOF, for one, where the clusters are too few or too even
             raise Mistake(
-                f"Detector '{name}' cannot fit {len(fitted):,} items: {error}. Choose another in detect.detectors."
+                f"Detector '{name}' cannot fit {len(x_ND):,} items: {error}. Choose another in detect.detectors."
             ) from None
-        score_N[fitted] = model.decision_scores_
-        rest = np.setdiff1d(np.arange(len(x)), fitted)
-        if len(rest):
-            score_N[rest] = model.decision_function(x[rest])
-    return np.where(np.isfinite(score_N), score_N, np.nan)
-
-
-def pair_scores(pair_ND: FloatArray, params: Params) -> dict[str, ScoreArray | Mistake]:
-    """Detector -> its raw scores of the pairs, or why it has none; the neighbours are looked for once for all."""
-    found: dict[str, ScoreArray | Mistake] = {}
-    with search.shared(params.neighbours * (2 if "LOF" in params.detectors else 1)):
-        for name in params.detectors:
-            try:
-                found[name] = anomaly(pair_ND, name, params)
-            except Mistake as mistake:
-                found[name] = mistake
-            else:
-                print(f"detect: {name} has scored {len(pair_ND):,} pairs", flush=True)
-    return found
+    return np.asarray(model.decision_scores_)
 
 
 def severity(score_N: ScoreArray) -> ScoreArray:
@@ -227,8 +262,7 @@ def odd(
     if len(paired) < FEWEST or len(classes) < 2:
         return found, [*notes, "Pairs were not looked at: they need three labelled items and two classes."]
     y_NK = kind.encode([ys[usable[m]] for m in paired], classes) * np.float32(params.y_weight)
-    pair_ND = np.concatenate([x_ND[paired], y_NK], axis=1)
-    for name, score in pair_scores(pair_ND, params).items():
+    for name, score in scores(x_ND[paired], y_NK, params.detectors, params).items():
         if name in AT_CHANCE:
             notes.append(f"{name} is at chance on pairs: a wrong label is normal in each marginal. Prefer KNN or LOF.")
         if isinstance(score, Mistake):  # the other detectors have run

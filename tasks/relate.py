@@ -6,9 +6,9 @@ Writes  data/relate/items.parquet     item: what row n stands for
         data/relate/distances.npy     (N, k) float32, Euclidean between joint vectors, in [0, 2]
 
 A joint vector is all views of an item, each of length 1, side by side, divided by the root of their number.
-Up to `exact_below` items every distance is computed (a GEMM in blocks); above, nearest-neighbour descent (descent.py),
-which compiles for half a minute once in a workspace, and whose recall on a sample is measured against exact rows and
-printed.
+Up to `exact_below` items every distance is computed (nearest.py), of a further drop those to its items only
+(refresh.py); above, nearest-neighbour descent (descent.py), which compiles for half a minute once in a workspace, and
+whose recall on a sample is measured against exact rows and printed.
 """
 
 # N items, B rows of a block, D values of a joint vector, k neighbours, M candidates
@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from . import durable, store
+from . import durable, nearest, refresh, store
 from .model import GRAPH_ITEMS, Mistake, Report
 from .store import FloatArray
 
@@ -80,7 +80,9 @@ def joint_vectors(folder: Path) -> tuple[list[str], FloatArray]:
     return items, np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
 
-def exact_neighbours(x_ND: FloatArray, k: int, *, rows: NDArray[np.int64] | None = None) -> tuple[IntArray, FloatArray]:
+def exact_neighbours(
+    x_ND: FloatArray, k: int, *, rows: NDArray[np.int64] | None = None, threads: int = 1
+) -> tuple[IntArray, FloatArray]:
     """The k nearest other rows of each row (or of `rows` only) and their distances: (B, min(k, N-1)), nearest first.
 
     Rows are told apart by number: an identical vector under another number is a neighbour at distance 0. Where more
@@ -91,31 +93,8 @@ def exact_neighbours(x_ND: FloatArray, k: int, *, rows: NDArray[np.int64] | None
     if k < 1 or not len(chosen):
         k = max(0, k)
         return np.zeros((len(chosen), k), np.int32), np.zeros((len(chosen), k), np.float32)
-    square_N = np.einsum("nd,nd->n", x_ND, x_ND)
-    step = max(1, BLOCK_BYTES // (4 * len(x_ND)))
-    neighbours, distances = [], []
-    for start in range(0, len(chosen), step):
-        block = chosen[start : start + step]
-        d_BN = x_ND[block] @ x_ND.T
-        d_BN *= -2
-        d_BN += square_N  # the squared distance but for the row's own square, which changes no order
-        d_BN[np.arange(len(block)), block] = np.inf
-        idx_Bk, d_Bk = nearest_first(x_ND, block, _smallest(d_BN, k))
-        neighbours.append(idx_Bk)
-        distances.append(d_Bk)
-    return np.concatenate(neighbours), np.concatenate(distances)
-
-
-def _smallest(d_BN: FloatArray, k: int) -> IntArray:
-    """Columns of the k smallest values of each row, in no order; ties for the last places to the lowest columns."""
-    idx_Bk = np.argpartition(d_BN, k - 1, axis=1)[:, :k].astype(np.int32)
-    last_B = np.take_along_axis(d_BN, idx_Bk, axis=1).max(axis=1)
-    crowded = np.flatnonzero(np.count_nonzero(d_BN <= last_B[:, None] + TIE, axis=1) > k)
-    for b in crowded:
-        sure = np.flatnonzero(d_BN[b] < last_B[b] - TIE)
-        tied = np.flatnonzero(np.abs(d_BN[b] - last_B[b]) <= TIE)
-        idx_Bk[b] = np.concatenate([sure, tied])[:k]
-    return idx_Bk
+    found = nearest.neighbours(nearest.points(x_ND), k, rows=chosen, threads=threads)
+    return found.index_Qk.astype(np.int32), found.distance_Qk.astype(np.float32)
 
 
 def nearest_first(x_ND: FloatArray, rows: NDArray[np.int64], idx_BM: IntArray) -> tuple[IntArray, FloatArray]:
@@ -175,10 +154,16 @@ def run(data: Path, params: Params) -> Report:
     method = "exact" if exact else "pynndescent"
     print(f"relate: {len(items):,} items, {x_ND.shape[1]} values each, {method}")
     with threadpool_limits(params.threads):
-        if exact:
+        cache = data.parent / ".assay" / "cache" / "relate"
+        if exact and len(items) > 1:
+            version = store.stage_version(data.parent, "relate")
+            k = min(params.k, len(items) - 1)
+            graph, known = refresh.exact_graph(x_ND, k, cache=cache, version=version, threads=params.threads)
+            neighbours_Nk, distances_Nk = graph.index_Qk.astype(np.int32), graph.distance_Qk.astype(np.float32)
+            print(f"relate: {known:,} items were related before")
+        elif exact:
             neighbours_Nk, distances_Nk = exact_neighbours(x_ND, params.k)
         else:
-            cache = data.parent / ".assay" / "cache" / "relate"
             neighbours_Nk, distances_Nk = approximate_neighbours(
                 x_ND, params.k, seed=params.seed, threads=params.threads, cache=cache
             )

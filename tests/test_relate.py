@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from tasks import relate, store
+from tasks import nearest, relate, store
 from tasks.model import GRAPH_ITEMS, Mistake, Report
 from tasks.relate import Params, exact_neighbours, recall_at_10
 from tasks.store import FloatArray
@@ -94,7 +94,7 @@ def test_ties_for_the_last_places_go_to_the_lowest_numbers() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     x_ND = random_units(300)
     whole = exact_neighbours(x_ND, 7)
-    monkeypatch.setattr(relate, "BLOCK_BYTES", 4 * 300 * 11)  # eleven rows
+    monkeypatch.setattr(nearest, "BLOCK_ROWS", 11)
     np.testing.assert_array_equal(exact_neighbours(x_ND, 7)[0], whole[0])
     np.testing.assert_allclose(exact_neighbours(x_ND, 7)[1], whole[1], atol=1e-6)
 
