@@ -85,7 +85,9 @@ def tell(folder: Path, console: Console, *, seeds: int = 5) -> None:
     page = write_report(demo.folder, story)
     console.print(Text(f"\n{time.perf_counter() - started:.0f} seconds in all. The story as one page: {page}", "bold"))
     console.print("Next, try:")
-    for command in ("log", f"diff {before} {after}", "verify", f"get {after} train-me", "export csv queue.csv"):
+    compared = f"{before} {after}"
+    on_revisions = [f"diff {compared}", f"study before-after {compared}", f"get {after} train-me"]
+    for command in ("log", "verify", *on_revisions, "export csv queue.csv"):
         console.print(Text(f"  .venv/bin/assay {command} --workspace {folder}", "green"))
 
 

@@ -19,6 +19,7 @@ from tasks import STAGES, durable, labels, modalities, params, store, versions
 from tasks.model import ANNOTATIONS, DUPLICATES, FINDINGS, GATE, MANIFEST, QUARANTINE, QUEUE, Mistake, Task
 
 from . import charts
+from .agreement_section import agreement_section
 from .confusion import confusion
 
 FINDS = 40  # thumbnails on the page
@@ -75,6 +76,7 @@ def collect(workspace: Path, story: Story) -> dict[str, Any]:
         "held": held[:ROWS],
         "held_more": max(0, len(held) - ROWS),
         "seconds": [(stage, reports[stage].seconds) for stage in STAGES if stage in reports],
+        "agree": agreement_section(workspace),
         "story": story,
         "rows_shown": ROWS,
     }

@@ -8,13 +8,14 @@ Reads   a torch Dataset such as tasks.load(rev), held-out images and their class
 Writes  nothing
 
 A measure of the labels, not of the best model: no augmentation, no early stopping, no tuning. Several seeds, because
-one says little: accuracies of two revisions are compared by their mean and their spread.
+one says little: accuracies of two revisions are compared by their mean and their spread. Two revisions that bring a
+test split each are compared item by item (study_cells.py), on what `predictions` says.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-# N images, C channels, D inputs, M hidden units, K classes
+# N images, T held-out images, S seeds, C channels, D inputs, M hidden units, K classes
 
 SIDE = 16  # larger images are averaged down to this side, in pixels
 HIDDEN = 128
@@ -45,18 +46,45 @@ def accuracy(
     threads give the same figures on one machine.
     """
     pairs = [train[n] for n in range(len(train))]  # type: ignore[arg-type]
-    side = min(SIDE, *pairs[0][0].shape[1:])
-    x_ND, x_test_ND = _inputs([image for image, _ in pairs], side), _inputs(test_x, side)
-    y_N, y_test_N = torch.tensor([y for _, y in pairs]), torch.as_tensor(test_y)
-    classes = int(max(y_N.max(), y_test_N.max())) + 1
-    mean_D, spread = x_ND.mean(0), x_ND.std()
-    x_ND, x_test_ND = (x_ND - mean_D) / spread, (x_test_ND - mean_D) / spread
+    side = side_of(pairs[0][0])
+    y_N, y_test_T = np.array([y for _, y in pairs]), np.asarray(test_y)
+    said_ST = predictions(
+        small((image for image, _ in pairs), side),
+        y_N,
+        small(test_x, side),
+        classes=int(max(y_N.max(), y_test_T.max())) + 1,
+        seeds=seeds,
+        threads=threads,
+    )
+    return [float((said_T == y_test_T).mean()) for said_T in said_ST]
+
+
+def predictions(
+    x_ND: NDArray[np.float32],
+    y_N: NDArray[np.int64],
+    x_test_TD: NDArray[np.float32],
+    *,
+    classes: int,
+    seeds: Iterable[int] = range(5),
+    threads: int = 1,
+    progress: Callable[[], None] = lambda: None,
+) -> NDArray[np.int64]:
+    """The class that each seed's network, trained on (x, y), gives each held-out row: (S, T), from 0 to classes - 1.
+
+    Inputs may have any scale: they are centred and divided by their one spread. `progress` is called after each seed.
+    """
+    mean_D, spread = x_ND.mean(axis=0), max(float(x_ND.std()), 1e-12)
+    x, x_test = (torch.as_tensor((part - mean_D) / spread) for part in (x_ND, x_test_TD))
+    said = []
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return [_one(x_ND, y_N, x_test_ND, y_test_N, classes, seed) for seed in seeds]
+        for seed in seeds:
+            said.append(_one(x, torch.as_tensor(y_N), x_test, classes, seed))
+            progress()
     finally:
         torch.set_num_threads(before)
+    return np.stack(said)
 
 
 def summary(accuracies: Sequence[float]) -> tuple[float, float]:
@@ -64,9 +92,15 @@ def summary(accuracies: Sequence[float]) -> tuple[float, float]:
     return statistics.fmean(accuracies), statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
 
 
-def _inputs(images: Sequence[torch.Tensor] | NDArray[np.float32], side: int) -> torch.Tensor:
-    sized = [functional.adaptive_avg_pool2d(torch.as_tensor(image)[None], side) for image in images]
-    return torch.cat(sized).to(torch.float32).flatten(1)
+def side_of(image: torch.Tensor) -> int:
+    """The side to which images like this one, (C, H, W), are averaged down, in pixels."""
+    return int(min(SIDE, *image.shape[1:]))
+
+
+def small(images: Iterable[torch.Tensor | NDArray[np.float32]], side: int) -> NDArray[np.float32]:
+    """Images (C, H, W) of any sizes, averaged to `side` x `side` one by one: (N, C * side * side)."""
+    sized = [functional.adaptive_avg_pool2d(torch.as_tensor(image), side).flatten().numpy() for image in images]
+    return np.stack(sized).astype(np.float32)
 
 
 def _layer(inputs: int, outputs: int, generator: torch.Generator) -> list[torch.Tensor]:
@@ -75,9 +109,7 @@ def _layer(inputs: int, outputs: int, generator: torch.Generator) -> list[torch.
     return [weights.requires_grad_(), torch.zeros(outputs, requires_grad=True)]
 
 
-def _one(
-    x_ND: torch.Tensor, y_N: torch.Tensor, x_test_ND: torch.Tensor, y_test_N: torch.Tensor, classes: int, seed: int
-) -> float:
+def _one(x_ND: torch.Tensor, y_N: torch.Tensor, x_test_TD: torch.Tensor, classes: int, seed: int) -> NDArray[np.int64]:
     generator = torch.Generator().manual_seed(seed)
     into_DM, bias_M = _layer(x_ND.shape[1], HIDDEN, generator)
     out_MK, bias_K = _layer(HIDDEN, classes, generator)
@@ -95,4 +127,4 @@ def _one(
             optimiser.step()
             schedule.step()
     with torch.no_grad():
-        return float((scores(x_test_ND).argmax(1) == y_test_N).float().mean())
+        return np.asarray(scores(x_test_TD).argmax(1).numpy())

@@ -101,6 +101,7 @@ HOMES = {
     "pynndescent": ("tasks.descent",),
     "torchvision": ("tasks.modalities.image", "tasks.augment"),
     "dvc": ("tasks.versions",),
+    "matplotlib": ("flows.study_figure",),
     "typer": ("flows.",),
     "starlette": ("flows.dashboard",),
     "uvicorn": ("flows.dashboard",),
