@@ -155,8 +155,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "noise_interval_covers": float(np.mean(inside)),
     }  # fmt: skip
     told["reached"] = {
-        "ap over default": told["over_default"] >= AIMS["over_default"] and low[0] > 0,
-        "ap over tuned": told["over_tuned"] >= AIMS["over_tuned"] and low[1] > 0,
+        "ap over default": told["over_default"] >= AIMS["over_default"] and bool(low[0] > 0),
+        "ap over tuned": told["over_tuned"] >= AIMS["over_tuned"] and bool(low[1] > 0),
         "no set under tuned": told["worst_under_tuned"] >= AIMS["worst_under_tuned"],
         "f1": told["f1"]["ours"] >= AIMS["f1"],
         "cpu": told["cpu_ratio_to_tuned"]["worst_set"] <= AIMS["cpu"],

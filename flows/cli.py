@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 
 from tasks.model import AssayError, counted
 
-from . import cli_history, cli_serve, cli_start, cli_study, events
+from . import cli_estimate, cli_history, cli_serve, cli_start, cli_study, events
 from .terminal import HERE, LogFile, Quiet, Reviewer, Workspace, console, open_workspace, print_next, print_waiting
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.add_typer(cli_start.app)
 app.add_typer(cli_serve.app)
 app.add_typer(cli_history.app)
 app.add_typer(cli_study.app, name="study")
+app.add_typer(cli_estimate.app)
 
 
 @app.command()
@@ -154,7 +155,8 @@ def export(
     from tasks import journal
 
     count = journal.export_queue(root, format, file)
-    console.print(f"Wrote {count:,} doubtful items to {file}. Fill the columns `action` and `label`.")
+    console.print(f"Wrote {count:,} rows to {file}: doubtful items, worst first, and drawn ones.")
+    console.print("Fill the columns `action` and `label`.")
     print_next(workspace, f"answer {shlex.quote(str(file))} --reviewer YOU")
 
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from tasks import journal, store
+from tasks import journal, sample, store
 from tasks.model import QUEUE, Report, label_json
 
 from . import show
@@ -44,7 +44,7 @@ class Demo:
     console: Console
     truth: Digits
     planted: dict[int, str] = field(default_factory=dict)  # row of the digits -> wrong label
-    queue: list[str] = field(default_factory=list)  # items of the answered queue, worst first
+    queue: list[str] = field(default_factory=list)  # doubted items of the answered queue, worst first
     doubts: dict[str, Any] = field(default_factory=dict)  # what the report shows of it
     reports: dict[str, tuple[Report, ...]] = field(default_factory=dict)  # chapter -> a Report a stage
 
@@ -115,7 +115,7 @@ def review(demo: Demo) -> None:
     journal.settle(demo.folder, f"class:{UNKNOWN_CLASS}", "reject", reviewer="owner", at=now())
     demo.console.print(Text(f"  assay reject class:{UNKNOWN_CLASS}", "green"))
     queue = store.read_table(demo.folder / "data" / "triage" / "queue.parquet", QUEUE)
-    demo.queue, demo.doubts = list(queue["item"]), doubts(demo.folder)
+    demo.queue, demo.doubts = list(queue.loc[queue["checks"] != sample.CHECK, "item"]), doubts(demo.folder)
     rng = np.random.default_rng(SEED)
     lines = []
     for item, given in zip(queue["item"], queue["y"], strict=True):

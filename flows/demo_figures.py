@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 import tasks
-from tasks import audit, params, store, study, vectors
+from tasks import audit, estimate, params, store, study, vectors
 from tasks.model import label_json
 from tasks.study_cells import LEAST_SEEDS, points
 from tasks.study_revisions import Options, before_after
@@ -59,8 +59,9 @@ def measure(demo: Demo, before: str, after: str, *, seeds: int) -> Story:
         (
             "Found in the whole queue",
             f"{100 * curve[-1][1]:.1f} %",
-            f"of the planted errors, in {len(demo.queue):,} items",
+            f"of the planted errors, in {len(demo.queue):,} doubted items",
         ),
+        *by_sample(demo),
         (
             "Accuracy as delivered",
             spread(next(iter(accuracy.values()))),
@@ -142,6 +143,16 @@ def found_by_depth(demo: Demo) -> list[tuple[float, float]]:
         found += item in wrong
         points.append((depth / len(demo.queue), found / max(len(wrong), 1)))
     return points
+
+
+def by_sample(demo: Demo) -> list[tuple[str, str, str]]:
+    """What `assay estimate` makes of the answers to the items drawn at random."""
+    says = estimate.of(demo.folder).sample
+    if says.wrong is None:
+        return []
+    value, low, high = (100 * v / says.items for v in (says.wrong.value, says.wrong.low, says.wrong.high))
+    meaning = f"{low:.1f} to {high:.1f}, {says.answered} answers, the reviewer's mistakes among them"
+    return [("Noise by the audit sample", f"{value:.1f} %", meaning)]
 
 
 def spread(values: Sequence[float], *, signed: bool = False) -> str:

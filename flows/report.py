@@ -15,7 +15,7 @@ from typing import Any
 
 import jinja2
 
-from tasks import STAGES, durable, labels, modalities, params, store, versions
+from tasks import STAGES, durable, labels, modalities, params, sample, store, versions
 from tasks.model import ANNOTATIONS, DUPLICATES, FINDINGS, GATE, MANIFEST, QUARANTINE, QUEUE, Mistake, Task
 
 from . import charts
@@ -141,8 +141,9 @@ def doubts(workspace: Path) -> dict[str, Any]:
 
 
 def _finds(data: Path, task: Task, show: Any) -> list[dict[str, Any]]:
-    """The worst of the queue with thumbnails, as data URIs: the page needs no other file."""
-    queue = _table(data / "triage" / "queue.parquet", QUEUE).head(FINDS)
+    """The worst of the queue with thumbnails, as data URIs: the page needs no other file. Drawn items are no finds."""
+    queue = _table(data / "triage" / "queue.parquet", QUEUE)
+    queue = queue[queue["checks"] != sample.CHECK].head(FINDS)
     if queue.empty:
         return []
     manifest = store.read_table(data / "ingest" / "manifest", MANIFEST, columns=["item", "shard", "row"])

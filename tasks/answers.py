@@ -12,6 +12,7 @@ The rules:
 - `undo` takes back an op of the same person, as if it had never been given; `return` sends anybody's op back to them.
 - People whose latest decisions differ dispute the item, until they agree or a `resolve` settles it. Meanwhile, as
   while somebody is merely unsure, it keeps the label of the last moment at which nobody differed.
+- A bulk change (`assay apply`) is no person's answer: as soon as anybody has answered, it does not count.
 - `accept` and `reject`: the latest one about a subject counts.
 """
 
@@ -27,7 +28,7 @@ from typing import Any
 
 import pandas as pd
 
-from .model import ACTIONS, SUBJECT_KINDS, Mistake, Verdict, label_json
+from .model import ACTIONS, MACHINE, SUBJECT_KINDS, Mistake, Verdict, label_json
 
 DECISIONS = ("keep", "relabel", "remove", "ambiguous", "resolve")
 """The actions that decide an item's label."""
@@ -243,8 +244,14 @@ def state(verdicts: Iterable[Verdict]) -> State:
                 others.clear()
             if verdict.op not in returned:
                 others[verdict.reviewer] = verdict
-            items[item] = _weigh(items.get(item, ItemState()), others.values())
+            people = [answer for reviewer, answer in others.items() if reviewer != MACHINE]
+            items[item] = _weigh(items.get(item, ItemState()), people or others.values())
     return State({item: items[item] for item in sorted(items)}, {name: subjects[name] for name in sorted(subjects)})
+
+
+def by_people(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The verdicts without bulk changes."""
+    return [verdict for verdict in verdicts if verdict.reviewer != MACHINE]
 
 
 def undone_ops(verdicts: Sequence[Verdict]) -> set[str]:

@@ -17,12 +17,12 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 
 from . import answers
 from .formats import Record
-from .model import Mistake, Verdict, label_json
+from .model import MACHINE, Mistake, Verdict, label_json
 
 ANSWERS = ("keep", "relabel", "remove", "unsure", "ambiguous")
 SEEN = ("seen", "given", "y")  # the columns that may hold the label that was shown, the first that is there
@@ -42,6 +42,7 @@ class Known:
     kind: ModuleType  # of labels/
     said: tuple[Verdict, ...]  # every verdict so far, in the order in which they count
     revision: str | None = None  # the newest tag
+    shown: Mapping[str, Mapping[str, float | int]] = field(default_factory=dict)  # item -> its p_wrong and rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,8 @@ def answer(record: Record, known: Known, *, reviewer: str, at: str, occasion: st
         if action == "keep":
             shown, y = y or shown, None
     who = cells.get("reviewer", "").strip() or reviewer
+    if who == MACHINE:
+        raise ValueError(_row(record, "reviewer", who, "That is the name of bulk changes; a person has another"))
     if not REVIEWER.fullmatch(who):
         raise ValueError(_row(record, "reviewer", who, "Up to 40 of a-z 0-9 . _ - are allowed"))
     return Verdict(
@@ -156,7 +159,7 @@ def answer(record: Record, known: Known, *, reviewer: str, at: str, occasion: st
         y=y,
         note=cells.get("note") or None,
         category=cells.get("category") or None,
-        seen={"revision": known.revision, "y": shown},
+        seen={"revision": known.revision, "y": shown, **known.shown.get(item, {})},
     )
 
 

@@ -5,6 +5,7 @@ Reads   .assay/journal/<reviewer>.jsonl, data/verdicts/<reviewer>.jsonl; to chec
 Writes  .assay/journal/<reviewer>.jsonl     append + fsync: what has returned is there for good
         .assay/journal/refused/*.jsonl      answers that could not be taken, each with its reason
         data/verdicts/<reviewer>.jsonl      `transfer` only, called under the workspace's lock
+        data/verdicts/drawn/*.jsonl         `transfer` too: which items were drawn (sample.py), before their answers
 
 Everything is decided by op, never by a position in a file, so each call may be killed anywhere and made again. One
 lock (.assay/journal/lock, freed by the kernel when its holder dies) keeps the page, the command line and `transfer`
@@ -22,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import answers, answersheet, durable, params, store
+from . import answers, answersheet, durable, params, sample, store
 from .answersheet import NAMESPACE, Known, check_reviewer
 from .formats import Record, format_named
 from .formats.csv import unprefixed
@@ -133,9 +134,15 @@ def transfer(workspace: Path) -> int:
     """Bring the journals' lines into data/verdicts; the number of lines. The journals stay as they are."""
     with held(workspace):
         lines = pending(workspace)
+        if lines:
+            sample.record(workspace / "data", _answered_by_people(everything(workspace)))
         for reviewer, content in lines.items():
             durable.append(_verdicts(workspace) / f"{reviewer}.jsonl", content)
     return sum(content.count(b"\n") for content in lines.values())
+
+
+def _answered_by_people(said: Iterable[Verdict]) -> set[str]:
+    return {item for item, one in answers.state(answers.by_people(said)).items.items() if one.answered}
 
 
 # --- a file of answers -----------------------------------------------------------------------------------------------
@@ -204,7 +211,22 @@ def _known(workspace: Path) -> Known:
             (classes.add if action == "accept" else classes.discard)(subject.removeprefix("class:"))
     revision = data / "revision.json"
     tag = store.read_json(revision).get("tag") if revision.exists() else None
-    return Known(delivered, current, withdrawn, tuple(sorted(classes)), kind_, said, tag)
+    return Known(delivered, current, withdrawn, tuple(sorted(classes)), kind_, said, tag, _shown(data))
+
+
+def _shown(data: Path) -> dict[str, Mapping[str, float | int]]:
+    """Doubted item -> its p_wrong and rank in the queue: an answer keeps them, because the next audit moves them.
+
+    Not of the rows that are there only because they were drawn: these show no p_wrong of their own.
+    """
+    path = data / "triage" / "queue.parquet"
+    queue = store.read_table(path, QUEUE) if path.exists() else store.frame(QUEUE)
+    columns = (queue[name] for name in ("item", "checks", "p_wrong", "rank"))
+    return {
+        item: {"p_wrong": round(float(p), 6), "rank": int(rank)}
+        for item, checks, p, rank in zip(*columns, strict=True)
+        if checks != sample.CHECK
+    }
 
 
 def _classes(data: Path) -> list[str]:

@@ -107,6 +107,8 @@ Action = Literal[
     "undo",
 ]
 ACTIONS: tuple[str, ...] = Action.__args__  # type: ignore[attr-defined]
+MACHINE = "assay-apply"
+"""The reviewer of bulk changes (`assay apply`): no person, so it gives way to any and counts in no estimate."""
 SUBJECT_KINDS = ("item", "drop", "class", "row")
 """A verdict's subject is written KIND:NAME (`class:dog`); `item:` may be left out."""
 
@@ -230,6 +232,18 @@ QUEUE = Table(
         "reason": "text",
         "y": "text",
         "suggestion": "text?",
+    },
+)
+SAMPLE = Table(
+    "audit sample",  # what was drawn to estimate how many labels are wrong: tasks/sample.py
+    {
+        "item": "text",
+        "round": "text",  # the newest drop at the draw
+        "place": "int",  # in the round's random order, from 1; 0: answered before the draw
+        "stratum": "int",
+        "stratum_items": "int",
+        "stratum_drawn": "int",
+        "p_wrong": "float",  # by the audit at the draw
     },
 )
 DATASET = Table(

@@ -9,9 +9,13 @@ first. The audit's p_wrong is calibrated and leads; a check of detect that also 
 What does not speak of the label (an outlier, a duplicate) is a reason to look and leaves p_wrong alone. Two people who
 differ cannot both be right: a disputed item has p_wrong .5 or more and comes first.
 
+The audit sample (sample.py) is mixed in: every fifth row is a drawn item, until they are all there. The doubted rows
+keep their order; a drawn item that is doubted keeps its evidence and only comes earlier. A row that is there only
+because it was drawn gives nothing away: no suggestion, one sentence for all, and the mean p_wrong of these rows.
+
 Reads   data/audit/{scores,findings}.parquet, data/detect/findings.parquet, data/ingest/{manifest,annotations},
-        data/validate/passed.parquet, data/verdicts
-Writes  data/triage/queue.parquet
+        data/validate/passed.parquet, data/verdicts and data/verdicts/drawn
+Writes  data/triage/queue.parquet, sample.parquet (what is drawn, answered or not)
 
     d0042  rank 1  p_wrong .97  severity .99  label_noise_v2,xy_knn_v1  "Looks like 7 ..."  y "1"  suggestion "7"
 """
@@ -20,16 +24,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from . import answers, durable, store
+from . import answers, durable, sample, store
 from .answers import State
-from .model import ANNOTATIONS, FINDINGS, MANIFEST, PASSED, QUEUE, SCORES, Report, Verdict
+from .model import ANNOTATIONS, FINDINGS, MANIFEST, PASSED, QUEUE, SAMPLE, SCORES, Report, Verdict
 
 AUDIT = "label_noise_"  # findings of checks that begin so carry the p_wrong of the scores
 DISPUTED, TIED = "reviewers_differ_v1", "annotators_differ_v1"
@@ -45,12 +49,16 @@ class Params:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic, never changed
 
-    budget: int = 0  # items in the queue, from 0; 0 = all that are flagged
+    budget: int = 0  # items in the queue, drawn ones included, from 0; 0 = all
     min_severity: float = 0.0  # findings below this are left out, [0, 1]
+    audit_sample: int = 200  # items drawn to estimate how many labels are wrong, at most a tenth of all; 0 = none
+    seed: int = 0  # of the draw
 
     def __post_init__(self) -> None:
         if self.budget < 0:
             raise ValueError("budget: 0 (all) or more is allowed")
+        if self.audit_sample < 0:
+            raise ValueError("audit_sample: 0 (none) or more is allowed")
         if not 0 <= self.min_severity <= 1:
             raise ValueError("min_severity: 0 to 1 is allowed")
 
@@ -76,6 +84,17 @@ class Queue:
     counts: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The audit sample, as the queue needs it."""
+
+    asked: Sequence[str]  # the items that no person has answered, in the order in which to ask
+    size: int  # how many were drawn in all
+
+
+NOTHING_DRAWN = Drawing((), 0)
+
+
 def p_wrong(audited: float | None, findings: Iterable[Finding], y: str) -> float:
     """The probability that label `y` is wrong, in [0, 1], by the formulas above; `audited` None: not assessable."""
     others = [each for each in findings if not each.check.startswith(AUDIT) and each.check not in (DISPUTED, TIED)]
@@ -95,8 +114,9 @@ def queue(
     disputes: Mapping[str, Finding],
     answered: frozenset[str],
     params: Params,
+    drawn: Drawing = NOTHING_DRAWN,
 ) -> Queue:
-    """The queue: of `labels` (item -> label in force) those found or disputed, unless answered and undisputed.
+    """The queue: of `labels` (item -> label in force) those found, disputed or drawn, unless answered and undisputed.
 
     `audited`: item -> p_wrong, of the items that the audit could assess.
     """
@@ -127,6 +147,7 @@ def queue(
             }
         )
     rows.sort(key=lambda row: (row["item"] not in disputes, -row["p_wrong"], -row["severity"], row["item"]))
+    rows = with_drawn(rows, sum(row["item"] in disputes for row in rows), drawn, labels, audited)
     kept = rows[: params.budget] if params.budget else rows
     ranked = [{**row, "rank": rank} for rank, row in enumerate(kept, start=1)]
     return Queue(
@@ -135,10 +156,33 @@ def queue(
             "queued": len(kept),
             "doubtful": len(flagged),
             "disputed": sum(row["item"] in disputes for row in kept),
+            "drawn": sum(row["checks"] == sample.CHECK for row in kept),
             "left_out_by_budget": len(rows) - len(kept),
             **counts,
         },
     )
+
+
+def with_drawn(
+    rows: Sequence[Mapping[str, Any]],
+    disputed: int,
+    drawn: Drawing,
+    labels: Mapping[str, str],
+    audited: Mapping[str, float],
+) -> list[dict[str, Any]]:
+    """The doubted rows, of which the first `disputed` stay first, with those of the drawn that nobody has answered."""
+    doubted = {row["item"]: dict(row) for row in rows}
+    asked = [item for item in drawn.asked if item in labels]
+    for item in asked:
+        if item in doubted:
+            doubted[item]["checks"] += f",{sample.CHECK}"
+    plain = [item for item in asked if item not in doubted]
+    mean = sum(audited.get(item, 0.0) for item in plain) / max(1, len(plain))
+    reason = f"One of {drawn.size:,} items drawn to estimate how many labels are wrong."
+    told = {"p_wrong": mean, "severity": mean, "checks": sample.CHECK, "reason": reason, "suggestion": None}
+    every = doubted | {item: {"item": item, "y": labels[item], **told} for item in plain}
+    first, rest = [*doubted][:disputed], [*doubted][disputed:]
+    return [every[item] for item in (*first, *sample.mixed(rest, [item for item in asked if item not in first]))]
 
 
 def _strongest_first(findings: Iterable[Finding], y: str) -> list[Finding]:
@@ -209,10 +253,10 @@ def tied(annotations: pd.DataFrame, labels: Mapping[str, str]) -> dict[str, Find
 
 
 def run(data: Path, params: Params) -> Report:
-    """Write the queue."""
+    """Write the queue, and what is drawn. Its figures are those of the doubted rows."""
     verdicts = answers.read(data / "verdicts")
     state = answers.state(verdicts)
-    manifest = store.read_table(data / "ingest" / "manifest", MANIFEST, columns=["item", "y"])
+    manifest = store.read_table(data / "ingest" / "manifest", MANIFEST, columns=["item", "y", "drop"])
     passed = frozenset(store.read_table(data / "validate" / "passed.parquet", PASSED)["item"])
     labels = {
         item: one.y if (one := state.items.get(item)) is not None and one.y is not None else y
@@ -227,23 +271,39 @@ def run(data: Path, params: Params) -> Report:
     ties = tied(store.read_table(data / "ingest" / "annotations", ANNOTATIONS), labels)
     disputes = disputed(state, verdicts, labels)
     disputes |= {item: finding for item, finding in ties.items() if item not in answered}
+    p_audited = {item: float(p) for item, p in zip(scores["item"], scores["p_wrong"], strict=True)}
+    people = answers.state(answers.by_people(verdicts)).items
+    settled = frozenset(item for item, one in people.items() if one.answered)
+    drops = {
+        item: drop
+        for item, drop in zip(manifest["item"], manifest["drop"], strict=True)
+        if item in labels or (item in settled and item in passed)
+    }
+    drawn = sample.completed(
+        sample.recorded(data / "verdicts"), drops, p_audited, settled, size=params.audit_sample, seed=params.seed
+    )
+    asked = [row for row in drawn if row.place and row.item not in settled and params.audit_sample]
+    asked.sort(key=lambda row: (row.place, sample.sequence(row.round)))
     result = queue(
         labels,
         findings([data / "audit" / "findings.parquet", data / "detect" / "findings.parquet"]),
-        {item: float(p) for item, p in zip(scores["item"], scores["p_wrong"], strict=True)},
+        p_audited,
         disputes,
         answered,
         params,
+        Drawing([row.item for row in asked], sum(row.place > 0 for row in drawn)),
     )
     with durable.fresh_folder(data / "triage") as folder:
         store.write_table(folder / "queue.parquet", QUEUE, result.rows)
-    expected = float(sum(result.rows["p_wrong"]))
+        store.write_table(folder / "sample.parquet", SAMPLE, sample.table(drawn))
+    doubted = result.rows[result.rows["checks"] != sample.CHECK]
+    expected = float(sum(doubted["p_wrong"]))
     return Report(
         "triage",
         counts=result.counts,
         figures={
             "expected_wrong": round(expected, 6),
-            "expected_precision": round(expected / max(1, len(result.rows)), 6),
+            "expected_precision": round(expected / max(1, len(doubted)), 6),
         },
         notes=notes(result.counts, params),
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tasks import answers, store
 from tasks.answers import ItemState, State
-from tasks.model import MANIFEST, Mistake, Verdict
+from tasks.model import MACHINE, MANIFEST, Mistake, Verdict
 
 CAT, DOG, FOX = '"cat"', '"dog"', '"fox"'
 
@@ -165,6 +165,17 @@ def test_the_same_op_twice_is_one_answer() -> None:
 
 
 # --- several people --------------------------------------------------------------------------------------------------
+
+
+def test_a_bulk_change_counts_until_a_person_answers_and_again_when_that_is_taken_back() -> None:
+    bulk, ann = said("1", MACHINE, "relabel", DOG), said("2", "ann", "relabel", FOX, minute=1)
+    back = said("3", "ann", "undo", of="2", minute=2)
+    assert (item_a(bulk).y, item_a(bulk).by) == (DOG, (MACHINE,))
+    assert (item_a(bulk, ann).y, item_a(bulk, ann).by, item_a(bulk, ann).disputed) == (FOX, ("ann",), False)
+    late = replace(bulk, at="2024-05-01T10:05:00Z")
+    assert item_a(ann, late).y == FOX
+    assert item_a(bulk, ann, back).y == DOG
+    assert answers.by_people([bulk, ann, back]) == [ann, back]
 
 
 def test_two_people_who_differ_dispute_an_item_which_keeps_its_last_undisputed_label() -> None:

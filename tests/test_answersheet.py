@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from toy_answers import AT, CAT, DOG, FOX, ROWS, SAID, answer, make, said
 
 from tasks import answers, journal, store
-from tasks.model import MANIFEST, QUEUE, Mistake, Verdict
+from tasks.model import MACHINE, MANIFEST, QUEUE, Mistake, Verdict
 
 
 @pytest.fixture
@@ -128,6 +128,26 @@ def test_a_queue_that_went_through_a_spreadsheet_comes_back(workspace: Path) -> 
     file.write_text(f"{header}\n{cells[:-1]},'@x\n", encoding="utf-8-sig")
     assert journal.answer_file(workspace, file, reviewer="ann", at=AT).accepted == 1
     assert said(workspace) == [("ann", "item:=1+1", "relabel", '"@x"')]
+
+
+def test_an_answer_keeps_the_p_wrong_that_was_shown_and_a_drawn_row_shows_none(workspace: Path) -> None:
+    common = {"severity": 0.9, "reason": "r", "y": CAT, "suggestion": None}
+    queue = [
+        {"item": "1-0", "rank": 1, "p_wrong": 0.75, "checks": "label_noise_v1,audit_sample_v1", **common},
+        {"item": "1-2", "rank": 2, "p_wrong": 0.02, "checks": "audit_sample_v1", **common},
+    ]
+    store.write_table(workspace / "data" / "triage" / "queue.parquet", QUEUE, store.frame(QUEUE, queue))
+    answer(workspace, [{"item": "1-0", "action": "keep"}, {"item": "1-2", "action": "keep"}])
+    assert [verdict.seen for verdict in journal.everything(workspace)] == [
+        {"revision": None, "y": CAT, "p_wrong": 0.75, "rank": 1},
+        {"revision": None, "y": CAT},
+    ]
+
+
+def test_nobody_answers_under_the_name_of_bulk_changes(workspace: Path) -> None:
+    outcome = answer(workspace, [{"item": "1-0", "action": "keep", "reviewer": MACHINE}])
+    assert (outcome.accepted, len(outcome.refused)) == (0, 1)
+    assert "has reviewer 'assay-apply'. That is the name of bulk changes" in outcome.refused[0]
 
 
 def test_no_queue_yet_is_a_sentence(workspace: Path) -> None:

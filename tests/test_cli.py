@@ -41,7 +41,9 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-COMMANDS = "init receive run accept reject export answer revise augment get log diff verify demo doctor".split()
+COMMANDS = (
+    "init receive run accept reject export answer revise augment get log diff verify demo doctor estimate apply".split()
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -89,6 +91,11 @@ def test_a_mistake_outside_a_workspace_is_one_sentence(arguments: list[str], wor
         (["export", "xml", "queue.xml"], "Unknown format 'xml'. Formats are: csv, jsonl."),
         (["answer", "missing.csv", "--reviewer", "maria"], "missing.csv"),
         (["accept", "class:dog"], "Run: assay run"),
+        (["estimate"], "Run: assay run"),
+        (["apply", "--suggestions"], "Run: assay run"),
+        (["apply"], "Name one of --suggestions, --remove, --undo"),
+        (["apply", "--remove", "--undo"], "Name one of --suggestions, --remove, --undo"),
+        (["apply", "--remove", "--above", "2"], "Option --above is 2"),
         (["get", "v9.9.9", "out"], "v9.9.9"),
         (["verify", "v9.9.9"], "v9.9.9"),
     ],

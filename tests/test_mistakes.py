@@ -17,6 +17,7 @@ ARGUMENTS = {
     "reject": ["class:dog"],
     "export": ["csv", "queue.csv"],
     "answer": ["queue.csv", "--reviewer", "maria"],
+    "apply": ["--suggestions"],
     "get": ["v1.0.0", "out"],
     "diff": ["v1.0.0", "v1.0.1"],
 }

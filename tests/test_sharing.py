@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import toy_workspace as toy
 
-from tasks import answers, durable, versions
-from tasks.model import Verdict
+from tasks import answers, durable, sample, store, versions
+from tasks.model import SAMPLE, Verdict
 from tasks.versions import git
 
 
@@ -48,6 +48,20 @@ def test_answers_are_taken_once_and_counted_by_line(ws: Path) -> None:
     assert versions.take_answers(ws) == 1
     assert versions.take_answers(ws) == 0
     assert toy.messages(ws)[:2] == ["answers: 1", "answers: 2"]
+    assert [verdict.op for verdict in answers.read(ws / "data" / "verdicts")] == ["1", "2", "3"]
+
+
+def test_the_first_answer_to_a_drawn_item_brings_the_draw_into_the_record(ws: Path) -> None:
+    rows = sample.draw({f"i{n:02}": 0.1 for n in range(40)}, (), round="0001-a", size=4, seed=0)
+    store.write_table(ws / "data" / "triage" / "sample.parquet", SAMPLE, sample.table(rows))
+    journal = ws / ".assay" / "journal" / "ann.jsonl"
+    other = next(f"i{n:02}" for n in range(40) if f"i{n:02}" not in {row.item for row in rows})
+    for op, item, drawn in (("1", other, 0), ("2", rows[0].item, 1), ("3", rows[1].item, 1)):
+        durable.append(journal, answers.line(Verdict(op, f"item:{item}", "keep", "ann", "2026-01-01")))
+        assert versions.take_answers(ws) == 1
+        assert len(git.git(ws, "ls-files", "data/verdicts/drawn").split()) == drawn
+    assert sample.recorded(ws / "data" / "verdicts") == rows
+    assert toy.messages(ws)[:3] == ["answers: 1"] * 3
     assert [verdict.op for verdict in answers.read(ws / "data" / "verdicts")] == ["1", "2", "3"]
 
 

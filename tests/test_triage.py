@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_drops import deliver
 
-from tasks import answers, params, store, triage
-from tasks.model import ANNOTATIONS, FINDINGS, PASSED, QUEUE, SCORES, Mistake, Report, Verdict
+from tasks import answers, journal, params, sample, store, triage
+from tasks.model import ANNOTATIONS, FINDINGS, PASSED, QUEUE, SAMPLE, SCORES, Mistake, Report, Verdict
 from tasks.triage import AUDIT, Finding, Params
 
 CAT, DOG, FOX = '"cat"', '"dog"', '"fox"'
@@ -111,6 +111,7 @@ def test_the_budget_leaves_out_the_mildest_and_says_how_many() -> None:
         "doubtful": 4,
         "answered": 1,
         "disputed": 0,
+        "drawn": 0,
         "left_out_by_budget": 1,
         "below_min_severity": 0,
     }
@@ -149,6 +150,7 @@ def test_the_order_of_the_findings_does_not_matter(items: list[str], chances: li
 @pytest.mark.parametrize(
     ("section", "reason"),
     [
+        ("audit_sample: -1", r"audit_sample: 0 \(none\) or more is allowed"),
         ("budget: -1", r"budget: 0 \(all\) or more is allowed"),
         ("min_severity: 1.5", "min_severity: 0 to 1 is allowed"),
         ("top: 3", r"unknown key 'triage.top'. Keys of 'triage' are: budget, min_severity"),
@@ -159,6 +161,41 @@ def test_a_param_out_of_range_is_a_sentence(tmp_path: Path, section: str, reason
     path.write_text(f"triage: {{{section}}}\n")
     with pytest.raises(Mistake, match=reason):
         params.section(path, "triage", Params)
+
+
+# --- the audit sample ------------------------------------------------------------------------------------------------
+
+
+def test_a_drawn_row_gives_nothing_away_and_a_doubted_one_keeps_its_evidence() -> None:
+    found = {"a": [noise(0.9)], "d": [noise(0.1)]}
+    audited = {"a": 0.9, "b": 0.01, "c": 0.03, "d": 0.2}
+    drawn = triage.Drawing(["c", "a", "b"], 3)
+    queue = triage.queue(LABELS, found, audited, {}, frozenset(), Params(), drawn)
+    assert [(row["item"], row["checks"]) for row in rows(queue)] == [
+        ("a", f"{AUDIT},audit_sample_v1"),
+        ("d", AUDIT),
+        ("c", "audit_sample_v1"),
+        ("b", "audit_sample_v1"),
+    ]
+    a, _, c, b = rows(queue)
+    assert (a["p_wrong"], a["suggestion"], a["reason"]) == (0.9, DOG, "Looks like dog.")
+    reason = "One of 3 items drawn to estimate how many labels are wrong."
+    plain = {"p_wrong": 0.02, "severity": 0.02, "suggestion": None, "reason": reason}
+    assert all({name: row[name] for name in plain} == plain for row in (b, c))
+    assert (queue.counts["drawn"], queue.counts["doubtful"], queue.counts["queued"]) == (2, 2, 4)
+
+
+def test_disputes_come_before_the_drawn_which_the_budget_counts() -> None:
+    labels = {f"i{n}": CAT for n in range(12)}
+    found = {f"i{n}": [noise(0.9)] for n in range(9)}
+    audited = {item: 1 - n / 20 for n, item in enumerate(labels)}
+    disputes = {"i8": Finding(triage.DISPUTED, 0.5, "Reviewers differ.", FOX)}
+    drawn = triage.Drawing(["i11", "i8", "i10", "gone"], 4)
+    whole = triage.queue(labels, found, audited, disputes, frozenset(), Params(), drawn)
+    assert list(whole.rows["item"]) == ["i8", "i0", "i1", "i2", "i3", "i11", "i4", "i5", "i6", "i7", "i10"]
+    some = triage.queue(labels, found, audited, disputes, frozenset(), Params(budget=6), drawn)
+    assert list(some.rows["item"]) == ["i8", "i0", "i1", "i2", "i3", "i11"]
+    assert (some.counts["drawn"], some.counts["left_out_by_budget"]) == (1, 5)
 
 
 # --- disputes --------------------------------------------------------------------------------------------------------
@@ -239,7 +276,7 @@ def queued(data: Path) -> list[tuple[int, str, str]]:
 def test_the_stage_writes_the_queue_and_counts_it(data: Path) -> None:
     report = triage.run(data, Params())
     assert queued(data) == [(1, "1-0", CAT), (2, "1-1", CAT), (3, "1-2", CAT), (4, "1-3", CAT)]
-    zero = dict.fromkeys(("answered", "disputed", "left_out_by_budget", "below_min_severity"), 0)
+    zero = dict.fromkeys(("answered", "disputed", "drawn", "left_out_by_budget", "below_min_severity"), 0)
     figures = {"expected_wrong": 2.9, "expected_precision": 0.725}
     assert report == Report("triage", counts={"queued": 4, "doubtful": 4, **zero}, figures=figures)
 
@@ -280,3 +317,36 @@ def test_the_same_inputs_give_the_same_bytes(data: Path) -> None:
         triage.run(data, Params())
         digests.add(hashlib.sha256((data / "triage" / "queue.parquet").read_bytes()).hexdigest())
     assert len(digests) == 1
+
+
+def test_what_was_drawn_stays_once_it_is_answered_though_the_next_audit_thinks_otherwise(data: Path) -> None:
+    """60 items, 6 drawn; one is answered, taken into the record, and then every p_wrong changes."""
+    ws = data.parent
+    deliver(data, 2, "bolt", ["cat"] * 60)
+    rewrite(data, [0.5 / (n + 1) for n in range(60)])
+    triage.run(data, Params())
+    before = sample.from_table(store.read_table(data / "triage" / "sample.parquet", SAMPLE))
+    assert len(before) == 6
+    asked = [row.item for row in before]
+    journal.append(ws, [said("1", "ann", "keep", None, asked[0]), said("2", "bob", "keep", None, asked[0])])
+    assert journal.transfer(ws) == 2
+    rewrite(data, [0.5 / (60 - n) for n in range(60)])
+    report = triage.run(data, Params(audit_sample=50))
+    assert sample.from_table(store.read_table(data / "triage" / "sample.parquet", SAMPLE)) == before
+    assert report.counts["drawn"] == 5
+    assert {*asked[1:]} == {item for _, item, _ in queued(data)}
+    assert triage.run(data, Params(audit_sample=0)).counts["queued"] == 0
+
+
+def rewrite(data: Path, chances: Sequence[float]) -> None:
+    """The audit anew, of the drop bolt alone, without a finding."""
+    items = [f"2-{n}" for n in range(len(chances))]
+    passed = [{"item": item} for item in items]
+    store.write_table(data / "validate" / "passed.parquet", PASSED, store.frame(PASSED, passed))
+    scores = [
+        {"item": item, "severity": p, "suggestion": DOG, "p_wrong": p, "flagged": False, "fold": 0}
+        for item, p in zip(items, chances, strict=True)
+    ]
+    store.write_table(data / "audit" / "scores.parquet", SCORES, store.frame(SCORES, scores))
+    for stage in ("audit", "detect"):
+        store.write_table(data / stage / "findings.parquet", FINDINGS, store.frame(FINDINGS))

@@ -53,13 +53,13 @@ def take_answers(workspace: Path) -> int:
 
 
 def commit_answers(workspace: Path) -> int:
-    """Commit data/verdicts/*.jsonl as `answers: <n>` if they have grown."""
+    """Commit data/verdicts/*.jsonl as `answers: <n>` if they have grown, and with them which items were drawn."""
     logs = [p for _, p in git.changed(workspace, untracked=True) if p.startswith("data/verdicts/") and is_own(p)]
     if not logs:
         return 0
     git.stage(workspace, logs)
     counts = git.git(workspace, "diff", "--cached", "--numstat", "HEAD", "--", *logs).splitlines()
-    new = sum(int(line.split("\t")[0]) for line in counts)
+    new = sum(int(line.split("\t")[0]) for line in counts if "/verdicts/drawn/" not in line)
     git.commit(workspace, f"answers: {new}", logs)
     return new
 
