@@ -1,6 +1,6 @@
 """Which labels are wrong, how surely, and what should they be?
 
-Reads   data/ingest/manifest, data/validate/passed.parquet, data/verdicts, data/embed/vectors, data/relate
+Reads   data/ingest/manifest, data/validate/passed.parquet, data/verdicts, data/embed/vectors, data/relate, data/model
 Writes  data/audit: scores.parquet (every passed item), findings.parquet (the flagged ones), plain.parquet (scores of
         plain confident learning, to compare with), probabilities.parquet (item, p: one value a class of noise.json),
         noise.json, confusions.csv (given, suggested, count), and for DVC's plots confusion.csv (one row a flag),
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import answers, canaries, durable, noise, store, vectors
+from . import answers, canaries, durable, noise, ownmodel, store, vectors
 from . import labels as label_kinds
 from .confidence import Judged
 from .model import FINDINGS, MANIFEST, PASSED, SCORES, Report, Task
@@ -75,18 +75,25 @@ def audit(
     *,
     shows: Sequence[str] | None = None,
     confirmed: Collection[str] = (),
+    own: ownmodel.Predictions | None = None,
 ) -> Audit:
     """Score every item; those that cannot be assessed get severity 0, fold -1, and a note that says why.
 
     `shows` is what each item shows (asset and region; default: each item something else): copies share a fold.
     `confirmed`: items of whose labels people have spoken; a reason names only such neighbours and those not in doubt.
+    `own`: what the user's own model predicts; an item of which it says nothing cannot be assessed.
     """
     kind = label_kinds.kind(params.task.kind)
     names = [kind.target(y) for y in ys]
+    faults = place.faults if own is None else [a or b for a, b in zip(own.faults(names), place.faults, strict=True)]
     ranking = rank(
         names,
+        predictions=None if own is None else own.p_NK,
+        folds=None if own is None else own.folds_N,
+        held_out=own is not None and own.held_out,
+        classes=None if own is None else own.classes,
         embeddings=place.views,
-        faults=place.faults,
+        faults=faults,
         shows=items if shows is None else shows,
         near=near,
         method=params,
@@ -195,15 +202,15 @@ def run(data: Path, params: Params) -> Report:
     manifest = answers.current(store.read_table(data / "ingest" / "manifest", MANIFEST), state)
     manifest = manifest[manifest["item"].isin(passed)]
     items, ys = manifest["item"].tolist(), manifest["y"].tolist()
-    place = vectors.joint(data / "embed" / "vectors", items)
+    place, own, given = vectors.of(data, items), ownmodel.predictions(data, items), ownmodel.about(data)
     near = vectors.neighbours(data / "relate", items)
     shows = [f"{asset} {region or ''}" for asset, region in zip(manifest["asset"], manifest["region"], strict=True)]
     spoken = {item for item, one in state.items.items() if one.answered}
-    found = audit(items, ys, place, near, params, shows=shows, confirmed=spoken)
+    found = audit(items, ys, place, near, params, shows=shows, confirmed=spoken, own=own)
     chosen = found.ranking.chosen
     print(f"audit: {chosen.check}, {', '.join(f'{name} {value}' for name, value in found.ranking.fit.items())}")
     planted = canaries.of_ranking(found.ranking, params, share=params.canaries)
-    notes = (*found.notes, *canaries.notes(planted, chosen.check, params.least_recall))
+    notes = (*given.get("doubts", ()), *found.notes, *canaries.notes(planted, chosen.check, params.least_recall))
     with durable.fresh_folder(data / "audit") as folder:
         store.write_table(folder / "scores.parquet", SCORES, found.scores)
         store.write_table(folder / "plain.parquet", SCORES, found.plain)
@@ -223,4 +230,6 @@ def run(data: Path, params: Params) -> Report:
     assessed_count = int((found.scores["fold"] >= 0).sum())
     counts = {"items": len(items), "assessed": assessed_count, "flagged": len(found.findings)}
     figures = {**found.figures, **canaries.figures(planted, chosen.check)}
-    return Report("audit", counts, figures, {"cleanlab": version("cleanlab")}, notes)
+    used = {"cleanlab": version("cleanlab")}
+    used |= {part: str(given[part]["file"]) for part in ("predictions", "embeddings") if part in given}
+    return Report("audit", counts, figures, used, notes)

@@ -1,7 +1,7 @@
 """Which pairs of an item and its label are odd, and which items are odd, doubled or in two splits?
 
-Reads   data/ingest/manifest, data/ingest/duplicates, data/validate/passed.parquet, data/verdicts, data/embed/vectors,
-        data/relate
+Reads   data/ingest/manifest, data/ingest/duplicates, data/validate/passed.parquet, data/verdicts, data/relate,
+        data/embed/vectors or the user's own vectors in data/model
 Writes  data/detect/findings.parquet: the notable ones only; the report counts them by check
 
     xy_<detector>_v1           on the concatenation of X (centred, <= `width` principal directions) and one-hot Y
@@ -301,7 +301,7 @@ def run(data: Path, params: Params) -> Report:
     manifest = manifest[manifest["item"].isin(passed)].reset_index(drop=True)
     items = manifest["item"].tolist()
     delivered = store.read_table(data / "ingest" / "duplicates", DUPLICATES)
-    place = vectors.joint(data / "embed" / "vectors", items)
+    place = vectors.of(data, items)
     near = vectors.neighbours(data / "relate", items)
     strange, notes = odd(items, manifest["y"].tolist(), place, near, params)
     double, more = doubled(manifest, delivered, near, params)

@@ -197,6 +197,7 @@ FACTS = Table(
 SKIPPED = Table("items without vectors", {"item": "text", "drop": "text", "code": "text", "message": "text"})
 GATE = Table("gate", {"subject": "text", "status": "text", "code": "text", "message": "text", "remedy": "text"})
 PASSED = Table("passed", {"item": "text"})  # the manifest items that the gate lets through
+FOLDS = Table("folds", {"item": "text", "fold": "int"})  # of the user's own model: the fold that each was held out in
 GRAPH_ITEMS = Table("graph items", {"item": "text"})  # what row n of the neighbour graph stands for
 FINDINGS = Table(
     "findings",

@@ -1,6 +1,6 @@
 """Which items are each other's neighbours? The one graph that audit and detect share.
 
-Reads   data/embed/vectors/<drop>.parquet
+Reads   data/embed/vectors/<drop>.parquet, or the user's own vectors in data/model
 Writes  data/relate/items.parquet     item: what row n stands for
         data/relate/neighbours.npy    (N, k) int32 row numbers, self excluded, nearest first, ties by row number
         data/relate/distances.npy     (N, k) float32, Euclidean between joint vectors, in [0, 2]
@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from . import durable, nearest, refresh, store
+from . import durable, nearest, ownmodel, refresh, store
 from .model import GRAPH_ITEMS, Mistake, Report
 from .store import FloatArray
 
@@ -149,7 +149,9 @@ def recall_at_10(x_ND: FloatArray, distances_Nk: FloatArray, *, rows: NDArray[np
 
 def run(data: Path, params: Params) -> Report:
     """Relate every item that has a vector to its neighbours."""
-    items, x_ND = joint_vectors(data / "embed" / "vectors")
+    folder, _ = ownmodel.vectors_folder(data)
+    own = ownmodel.about(data).get("embeddings")
+    items, x_ND = joint_vectors(folder)
     exact = len(items) <= params.exact_below or len(items) < 3
     method = "exact" if exact else "pynndescent"
     print(f"relate: {len(items):,} items, {x_ND.shape[1]} values each, {method}")
@@ -179,7 +181,7 @@ def run(data: Path, params: Params) -> Report:
         "relate",
         counts={"items": len(items), "neighbours": neighbours_Nk.shape[1]},
         figures={"recall_at_10": round(recall, 6)},
-        used={"graph": method},
+        used={"graph": method} | ({"vectors": str(own["file"])} if own else {}),
     )
 
 

@@ -1,7 +1,8 @@
 """Where does each item lie, and who are its neighbours?
 
-Reads data/embed/vectors and data/relate; writes nothing. What has no usable vector is named with its reason, never
-skipped in silence: one NaN in an embedding would otherwise make a whole audit say "no issues".
+Reads data/embed/vectors, or the user's own in data/model, and data/relate; writes nothing. What has no usable vector is
+named with its reason, never skipped in silence: one NaN in an embedding would otherwise make a whole audit say "no
+issues".
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from . import store
+from . import ownmodel, store
 from .model import GRAPH_ITEMS, Mistake
 from .store import FloatArray
 
@@ -64,14 +65,20 @@ class Neighbours:
         return Neighbours(index_Mk, np.where(index_Mk < 0, np.inf, self.distance_Nk[rows_M]).astype(np.float32))
 
 
-def joint(folder: Path, items: Sequence[str]) -> Vectors:
+def of(data: Path, items: Sequence[str]) -> Vectors:
+    """The joint vectors of `items`: the user's own where data/model has some, else those of data/embed."""
+    folder, absent = ownmodel.vectors_folder(data)
+    return joint(folder, items, absent=absent)
+
+
+def joint(folder: Path, items: Sequence[str], *, absent: str = "it has no vector in data/embed") -> Vectors:
     """The joint vectors of `items`: all views of the files in `folder`, each row l2-normalised, divided by sqrt(views).
 
     Views and widths are those of most items; an item with others, with NaN, infinity or only zeros, or without a row
-    gets a fault.
+    gets a fault (`absent` for the last).
     """
     place = {item: n for n, item in enumerate(items)}
-    faults: list[str | None] = ["it has no vector in data/embed"] * len(items)
+    faults: list[str | None] = [absent] * len(items)
     files = sorted(folder.glob("*.parquet"))
     shapes: Counter[Shape] = Counter()
     for file in files:

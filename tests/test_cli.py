@@ -42,8 +42,9 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
 
 
 COMMANDS = (
-    "init receive run accept reject export answer revise augment get log diff verify demo doctor estimate apply".split()
-)
+    "init receive run audit accept reject export answer revise augment get log diff verify demo doctor "
+    "estimate apply"
+).split()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -13,6 +13,7 @@ from tasks import versions
 
 ARGUMENTS = {
     "receive": ["images"],
+    "audit": ["--predictions", "p.csv"],
     "accept": ["class:dog"],
     "reject": ["class:dog"],
     "export": ["csv", "queue.csv"],

@@ -343,6 +343,7 @@ def test_the_deps_of_a_stage_are_those_of_dvc_yaml(workspace: Path) -> None:
         "data/validate",
         "data/embed",
         "data/relate",
+        "data/model",
         "data/verdicts",
     ]
     assert json.loads((workspace / "data" / "ingest.json").read_text())["stage"] == "ingest"

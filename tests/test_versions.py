@@ -34,7 +34,7 @@ def rewrite(workspace: Path, old: str, new: str) -> None:
 def test_the_repository_root_is_a_workspace_too(tmp_path: Path) -> None:
     root = Path(__file__).parent.parent
     names = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitattributes", ".gitignore", "params.yaml", "dvc.yaml")
-    for name in (*names, "code.yaml", "data/drops/.gitkeep", "data/verdicts/.gitkeep", "data/incoming/.gitkeep"):
+    for name in (*names, "code.yaml", *create.KEPT):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / name, tmp_path / name)
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost"]
@@ -60,6 +60,7 @@ def test_init_makes_a_workspace_that_git_and_dvc_find_clean(tmp_path: Path) -> N
         "code.yaml",
         "data/drops/.gitkeep",
         "data/incoming/.gitkeep",
+        "data/model/.gitignore",
         "data/verdicts/.gitkeep",
         "dvc.yaml",
         "params.yaml",

@@ -2,13 +2,15 @@
 
 workspace.py: open, lock, repair. create.py: init. code.py: code.yaml. data.py: DVC. git.py: git. sharing.py: drops,
 answers and runs into git. publishing.py, seal.py, manifest.py, objects.py: a revision. history.py: what was published.
-due.py: what has not been done yet. placing.py, pieces.py: stages elsewhere.
+due.py: what has not been done yet. placing.py, pieces.py: stages elsewhere. adopting.py: the user's own model.
+upgrade.py: a workspace that an older Assay made.
 Every operation that changes anything takes the workspace lock and repairs first, and may be killed anywhere.
 """
 
 from __future__ import annotations
 
 from . import pieces, placing
+from .adopting import share_model
 from .code import write_code_versions
 from .create import init
 from .data import MustRun, RemoteDown
@@ -47,6 +49,7 @@ __all__ = [
     "require_published",
     "revise_due",
     "share_drop",
+    "share_model",
     "take_answers",
     "unshared_drops",
     "update",

@@ -22,7 +22,12 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "workspace"
 WHOLE = ("params.yaml", "dvc.yaml")  # must be ours to the letter
 OFFERED = ("prefect.yaml",)  # written where there is none; another one is its owner's
 LINES = (".gitignore", ".gitattributes", ".dvcignore")  # may hold more
-FOLDERS = ("data/drops", "data/incoming", "data/verdicts")
+KEPT = {  # the file that keeps each folder in git: a stage's input must never be absent
+    "data/drops/.gitkeep": "",
+    "data/incoming/.gitkeep": "",
+    "data/model/.gitignore": "/*/\n",  # always the same, so that two clones' models do not differ in it
+    "data/verdicts/.gitkeep": "",
+}
 LOCAL_REMOTE = "../.assay/remote"  # relative to .dvc/config: in the workspace, so the only copy until you add another
 
 
@@ -89,10 +94,10 @@ def _fill(root: Path, texts: dict[str, str], remote: str) -> list[str]:
             gap = "" if present.endswith("\n") or not present else "\n"
             durable.write_text(root / name, present + gap + "\n".join(missing) + "\n")
             made.append(name)
-    for name in FOLDERS:
-        if not (root / name / ".gitkeep").exists():
-            durable.write_text(root / name / ".gitkeep", "")
-            made.append(f"{name}/.gitkeep")
+    for name, text in KEPT.items():
+        if not (root / name).exists():
+            durable.write_text(root / name, text)
+            made.append(name)
     if not (root / ".dvc" / "config").exists() or "[core]" not in (root / ".dvc" / "config").read_text():
         data.init(root)
         data.configure(root, remote)

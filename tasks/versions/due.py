@@ -16,13 +16,14 @@ from .sharing import unshared_drops
 
 
 def curate_due(workspace: Path) -> str | None:
-    """The newest commit of a drop that no finished run has seen; None if all have been through the stages.
+    """The newest commit of a drop, or of a user's own model, that no finished run has seen; None if all have.
 
     A drop that was packed and never committed (the run ended in between) counts too: its landing folder is received.
     """
     if unshared := unshared_drops(workspace):
         return ", ".join(unshared)
-    return _newest_since(workspace, git.ask(workspace, "log", "-1", "--format=%H", "--", "dvc.lock"), "data/drops")
+    run = git.ask(workspace, "log", "-1", "--format=%H", "--", "dvc.lock")
+    return _newest_since(workspace, run, "data/drops", "data/model")
 
 
 def revise_due(workspace: Path) -> str | None:

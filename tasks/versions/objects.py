@@ -1,8 +1,8 @@
 """Which stored objects is a revision made of, and are their bytes right?
 
-DVC keeps bytes under their md5, in the workspace's cache and on the remote, and names them in dvc.lock and
-data/drops/*.dvc; a folder is a list of (md5, relative path) that is itself an object. DVC does not prove bytes: a
-flipped bit is checked out and pushed without a word, so whoever publishes or reads a revision hashes here.
+DVC keeps bytes under their md5, in the workspace's cache and on the remote, and names them in dvc.lock,
+data/drops/*.dvc and data/model/*.dvc; a folder is a list of (md5, relative path) that is itself an object. DVC does
+not prove bytes: a flipped bit is checked out and pushed without a word, so who publishes or reads a revision hashes.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from ..model import Mistake
 from . import data
 from .git import git, show
 
+ADDED = ("data/drops/", "data/model/")  # what lies here was put under DVC one by one, each with a .dvc file beside it
+
 
 def outs_at(workspace: Path, revision: str | None) -> dict[str, str]:
     """Path -> oid of every tracked out (a folder's oid ends in .dir), in the work tree (None) or at a revision."""
     if revision is None:
-        drops = [path.relative_to(workspace).as_posix() for path in (workspace / "data" / "drops").glob("*.dvc")]
-        texts = {name: _text(workspace / name) for name in ["dvc.lock", *drops]}
+        added = [path.relative_to(workspace).as_posix() for home in ADDED for path in (workspace / home).glob("*.dvc")]
+        texts = {name: _text(workspace / name) for name in ["dvc.lock", *added]}
     else:
-        names = git(workspace, "ls-tree", "-z", "--name-only", revision, "data/drops/", "dvc.lock").split("\0")
+        names = git(workspace, "ls-tree", "-z", "--name-only", revision, *ADDED, "dvc.lock").split("\0")
         chosen = [name for name in names if name == "dvc.lock" or name.endswith(".dvc")]
         texts = {name: show(workspace, revision, f"./{name}") for name in chosen}
     found: dict[str, str] = {}
@@ -37,8 +39,8 @@ def outs_at(workspace: Path, revision: str | None) -> dict[str, str]:
         content = mapping(name, text) if text else {}
         for out in [*content.get("outs", ()), *(o for s in content.get("stages", {}).values() for o in s["outs"])]:
             if "md5" in out:
-                base = "" if name == "dvc.lock" else "data/drops/"
-                found[base + out["path"]] = out["md5"]
+                base = name.rpartition("/")[0]
+                found[f"{base}/{out['path']}" if base else out["path"]] = out["md5"]
     return found
 
 

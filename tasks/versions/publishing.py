@@ -19,7 +19,7 @@ from typing import Any
 from ..model import Mistake, RevisionConflict, counted
 from . import data, git, manifest, seal
 from .manifest import MANIFEST
-from .objects import Store, outs_at, send, store
+from .objects import ADDED, Store, outs_at, send, store
 from .sharing import commit_answers, commit_run, own_changes, restore, share_drop, unshared_drops
 from .workspace import ready, require_clean
 
@@ -159,7 +159,7 @@ def _forget_and_refill(workspace: Path, chosen: Mapping[str, str]) -> None:
             objects.forget(oid)
     for out in outs_at(workspace, None):
         if any(path == out or path.startswith(out + "/") for path in wrong):
-            data.commit(workspace, out + ".dvc" if out.startswith("data/drops/") else out)
+            data.commit(workspace, out + ".dvc" if out.startswith(ADDED) else out)
 
 
 # --- branch and tag --------------------------------------------------------------------------------------------------

@@ -11,11 +11,13 @@ from pathlib import Path
 from .. import store
 from ..model import Mistake, RevisionConflict
 from . import git
+from .adopting import settle_models
 from .code import write_code_versions
 from .data import RemoteDown
 from .history import ensure_shards
 from .publishing import fetch
 from .sharing import commit_answers, own_changes, restore, share_drop, unshared_drops
+from .upgrade import upgrade
 from .workspace import ready, require_clean
 
 
@@ -27,8 +29,10 @@ def prepare_run(workspace: Path) -> str | None:
     """
     unreachable = None
     with ready(workspace) as workspace:
-        require_clean(workspace)
         git.identify(workspace)
+        upgrade(workspace)
+        require_clean(workspace)
+        settle_models(workspace)
         try:
             update(workspace)
         except RemoteDown as down:
@@ -52,7 +56,9 @@ def update(workspace: Path) -> int:
         restore(workspace, [path for path in own_changes(workspace) if not path.endswith(".dvc")])
         new = int(git.git(workspace, "rev-list", "--count", f"HEAD..{upstream}"))
         try:
-            git.change(workspace, "rebase", "--quiet", "--strategy-option", "ours", upstream)
+            # no renames: to git two models that took the place of one are one file with two new names
+            options = ("--strategy-option", "ours", "--strategy-option", "no-renames")
+            git.change(workspace, "rebase", "--quiet", *options, upstream)
         except git.GitFailed as failure:
             git.call(workspace, "rebase", "--abort")
             raise RevisionConflict(
@@ -60,6 +66,7 @@ def update(workspace: Path) -> int:
                 f"({failure.output.splitlines()[0]}). Run: git rebase {remote}/{branch}"
             ) from None
         bring_drops(workspace)
+        settle_models(workspace)
         return new
 
 

@@ -31,6 +31,7 @@ OWN = (  # what versions itself writes and commits
     "data/.gitignore",
     "data/**/.gitignore",
     "data/drops/*.dvc",
+    "data/model/*.dvc",
     "data/verdicts/*.jsonl",
 )
 _DVC_TEMPORARY = re.compile(r"^\.[A-Za-z0-9_-]{22}\.tmp$")
