@@ -40,13 +40,13 @@ app.add_typer(cli_estimate.app)
 
 @app.command()
 def receive(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of images with their labels.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of images or texts with their labels.")],
     workspace: Workspace = HERE,
 ) -> None:
     """Pack a landing folder into data/drops, and commit it.
 
-    Labels: one folder a class, or labels.csv / .tsv / .jsonl / .parquet with the columns path, label and, if you have
-    them, id, split, annotator, meta_*.
+    Labels: one folder a class, or labels.csv / .tsv / .jsonl / .parquet with the columns path (or text, the item
+    itself), label and, if you have them, id, split, annotator, meta_*.
 
     Example: assay receive ~/deliveries/2024-05-acme
     """
@@ -228,7 +228,7 @@ def augment(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile
     with show.run_lines(console, quiet=quiet, log_file=log_file):
         report = flow(root)
     if not quiet:
-        console.print(f"\n{report.counts['variants']:,} augmented images in {root / 'data' / 'augment'}.")
+        console.print(f"\n{report.counts['variants']:,} augmented items in {root / 'data' / 'augment'}.")
 
 
 def main() -> NoReturn:

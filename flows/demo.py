@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from rich.console import Console
@@ -48,15 +48,23 @@ class Demo:
     doubts: dict[str, Any] = field(default_factory=dict)  # what the report shows of it
     reports: dict[str, tuple[Report, ...]] = field(default_factory=dict)  # chapter -> a Report a stage
 
-    @contextmanager
-    def chapter(self, title: str) -> Iterator[None]:
-        """A heading, the lines of the runs inside it, and the seconds that they took."""
-        self.console.print()
-        self.console.print(Rule(Text(title, "bold"), align="left", style="dim"))
-        started = time.perf_counter()
-        with show.run_lines(self.console, quiet=False, log_file=self.folder / ".assay/logs/demo.log"):
-            yield
-        self.console.print(Text(f"  {time.perf_counter() - started:.1f} s", "dim"))
+
+class Chaptered(Protocol):
+    """A story that can be told: where it happens, and where it is printed."""
+
+    folder: Path
+    console: Console
+
+
+@contextmanager
+def chapter(story: Chaptered, title: str) -> Iterator[None]:
+    """A heading, the lines of the runs inside it, and the seconds that they took."""
+    story.console.print()
+    story.console.print(Rule(Text(title, "bold"), align="left", style="dim"))
+    started = time.perf_counter()
+    with show.run_lines(story.console, quiet=False, log_file=story.folder / ".assay/logs/demo.log"):
+        yield
+    story.console.print(Text(f"  {time.perf_counter() - started:.1f} s", "dim"))
 
 
 def tell(folder: Path, console: Console, *, seeds: int = 5) -> None:
@@ -64,23 +72,23 @@ def tell(folder: Path, console: Console, *, seeds: int = 5) -> None:
     started = time.perf_counter()
     demo = Demo(folder.resolve(), console, digits())
     console.print(f"A workspace of its own in {folder}: git, DVC and a local remote. No server, no network.")
-    with demo.chapter("1 · A drop arrives: 700 scans, 5 % of the labels planted wrong"):
+    with chapter(demo, "1 · A drop arrives: 700 scans, 5 % of the labels planted wrong"):
         deliver(demo, "january-acme")
-    with demo.chapter("2 · Published as delivered, to have something to compare with"):
+    with chapter(demo, "2 · Published as delivered, to have something to compare with"):
         publish(demo)
-    with demo.chapter("3 · Two more drops: one 10 % wrong with broken files, one clean"):
+    with chapter(demo, "3 · Two more drops: one 10 % wrong with broken files, one clean"):
         deliver(demo, "february-bolt", "march-core")
-    with demo.chapter("4 · Published as delivered; what is held does not block the rest"):
+    with chapter(demo, "4 · Published as delivered; what is held does not block the rest"):
         before = publish(demo)
-    with demo.chapter("5 · A simulated reviewer answers the queue from the truth, errs 3 %"):
+    with chapter(demo, "5 · A simulated reviewer answers the queue from the truth, errs 3 %"):
         review(demo)
-    with demo.chapter("6 · The answers become a revision"):
+    with chapter(demo, "6 · The answers become a revision"):
         after = publish(demo)
-    with demo.chapter("7 · The same again, with nothing new"):
+    with chapter(demo, "7 · The same again, with nothing new"):
         deliver(demo)
-    with demo.chapter("8 · A drop of 1 %: only what is new is computed"):
+    with chapter(demo, "8 · A drop of 1 %: only what is new is computed"):
         deliver(demo, "april-core")
-    with demo.chapter(f"9 · What it was worth, against what was planted ({seeds} seeds)"):
+    with chapter(demo, f"9 · What it was worth, against what was planted ({seeds} seeds)"):
         story = measure(demo, before, after, seeds=seeds)
     page = write_report(demo.folder, story)
     console.print(Text(f"\n{time.perf_counter() - started:.0f} seconds in all. The story as one page: {page}", "bold"))

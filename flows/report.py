@@ -22,7 +22,8 @@ from . import charts
 from .agreement_section import agreement_section
 from .confusion import confusion
 
-FINDS = 40  # thumbnails on the page
+FINDS = 40  # items on the page
+LONGEST_LABEL = 200  # characters of a label on the page
 ROWS = 50  # quarantined rows and held subjects shown; the rest are counted
 
 
@@ -141,7 +142,10 @@ def doubts(workspace: Path) -> dict[str, Any]:
 
 
 def _finds(data: Path, task: Task, show: Any) -> list[dict[str, Any]]:
-    """The worst of the queue with thumbnails, as data URIs: the page needs no other file. Drawn items are no finds."""
+    """The worst of the queue: images as data URIs, so that the page needs no other file; texts by their beginning.
+
+    Drawn items are no finds.
+    """
     queue = _table(data / "triage" / "queue.parquet", QUEUE)
     queue = queue[queue["checks"] != sample.CHECK].head(FINDS)
     if queue.empty:
@@ -149,22 +153,28 @@ def _finds(data: Path, task: Task, show: Any) -> list[dict[str, Any]]:
     manifest = store.read_table(data / "ingest" / "manifest", MANIFEST, columns=["item", "shard", "row"])
     where = manifest[manifest["item"].isin(set(queue["item"]))].set_index("item")
     read = store.AssetReader(data / "drops")
-    thumbnail = modalities.modality(task.modality).thumbnail
+    preview = modalities.modality(task.modality).preview
     found = []
     for row in queue.to_dict("records"):
         place = where.loc[row["item"]]
-        image = base64.b64encode(thumbnail(read(place["shard"], int(place["row"])), 96)).decode()
+        media, content = preview(read(place["shard"], int(place["row"])))
+        is_text = media == "text/plain"
         found.append(
             {
                 "item": row["item"],
-                "given": show(row["y"]),
-                "suggestion": show(row["suggestion"]) if row["suggestion"] else None,
+                "given": _clipped(show(row["y"])),
+                "suggestion": _clipped(show(row["suggestion"])) if row["suggestion"] else None,
                 "p_wrong": row["p_wrong"],
                 "reason": row["reason"],
-                "image": f"data:image/png;base64,{image}",
+                "text": content.decode() if is_text else None,
+                "image": None if is_text else f"data:{media};base64,{base64.b64encode(content).decode()}",
             }
         )
     return found
+
+
+def _clipped(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 
 
 def _severity(data: Path) -> list[tuple[float, float]]:

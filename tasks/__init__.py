@@ -109,7 +109,7 @@ def fingerprint(stage: str, workspace: Path) -> str:
 
 
 def load(rev: str, workspace: Path | str = ".", *, split: str | None = None) -> RevisionDataset:
-    """A published revision as a torch Dataset of (image tensor, class index).
+    """A published revision as a torch Dataset of (image tensor or text, class index).
 
     `rev` is a tag (`dataset@v1.0.0`, or just `v1.0.0`); `split` keeps one split. Items are in the revision's order.
     """

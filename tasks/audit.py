@@ -25,11 +25,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import answers, canaries, durable, noise, ownmodel, store, vectors
+from . import answers, canaries, durable, noise, ownmodel, pairing_stage, store, vectors
 from . import labels as label_kinds
 from .confidence import Judged
 from .model import FINDINGS, MANIFEST, PASSED, SCORES, Report, Task
 from .outoffold import fold_ids, out_of_fold
+from .pairing_rank import PairParams
 from .ranking import Method, Ranking, rank
 
 __all__ = ["Judged", "Method", "Params", "Ranking", "audit", "fold_ids", "out_of_fold", "rank", "run"]
@@ -42,6 +43,7 @@ class Params(Method):
     top_confusions: int = 10  # class pairs in noise.json, >= 1
     canaries: float = 0.05  # share of the labels that are planted wrong in a shadow copy, 0 (none) to .3
     least_recall: float = 0.3  # of the canaries that must be flagged, [0, 1]; below it the run says so and ends red
+    pairs: PairParams = field(default_factory=PairParams)  # of label kinds whose Y is an item of its own
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -201,6 +203,10 @@ def run(data: Path, params: Params) -> Report:
     state = answers.state(answers.read(data / "verdicts"))
     manifest = answers.current(store.read_table(data / "ingest" / "manifest", MANIFEST), state)
     manifest = manifest[manifest["item"].isin(passed)]
+    if label_kinds.is_paired(params.task.kind):
+        how = {"folds": params.folds, "width": params.width, "seed": params.seed}
+        least = params.least_recall
+        return pairing_stage.run(data, manifest, params.task.kind, params.pairs, **how, least_recall=least)
     items, ys = manifest["item"].tolist(), manifest["y"].tolist()
     place, own, given = vectors.of(data, items), ownmodel.predictions(data, items), ownmodel.about(data)
     near = vectors.neighbours(data / "relate", items)

@@ -104,7 +104,9 @@ def augmenter(name: str) -> ModuleType:
     """The module tasks/modalities/<name>/augment.py; Mistake where the modality cannot be varied."""
     place = f"{modality(name).__name__}.augment"
     if importlib.util.find_spec(place) is None:
-        raise Mistake(f"Modality '{name}' has no augment.py. Change task.modality in params.yaml.")
+        raise Mistake(
+            f"Modality '{name}' cannot be augmented. The revision itself is ready to train on: assay get TAG DIR"
+        )
     return importlib.import_module(place)
 
 

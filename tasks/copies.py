@@ -24,6 +24,7 @@ EXACT_CONFLICT, NEAR_CONFLICT = 0.9, 0.6  # of equal bytes, of the farthest near
 EXACT_LEAK, NEAR_LEAK = 0.8, 0.5  # the same for copies across splits
 CLOSER = 0.3  # what a near-duplicate gains as its distance falls from the threshold to 0
 CONFLICT = 0.8
+LONGEST_SAID = 200  # characters of a label in a sentence
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def duplicates(manifest: pd.DataFrame, pairs: Sequence[Pair], show: Show) -> lis
     found = []
     for (check, one), (severity, other) in sorted(worst.items()):
         how = "It has the bytes of" if check.startswith("exact") else "It looks nearly the same as"
-        given, twin = show(ys[one]), show(ys[other])
+        given, twin = _said(show, ys[one]), _said(show, ys[other])
         differ = ys[one] != ys[other]
         told = f"whose label is {twin}; its own is {given}" if differ else f"whose label is {twin} too: one may go"
         reason = f"{how} item '{items[other]}', {told}."
@@ -127,9 +128,15 @@ def conflicts(manifest: pd.DataFrame, delivered: pd.DataFrame, show: Show) -> li
     for item, rows in sorted(others.items()):
         y = min(Counter(row[0] for row in rows).items(), key=lambda entry: (-entry[1], entry[0]))[0]
         _, drop, source = next(row for row in rows if row[0] == y)
-        reason = f"Drop '{drop}' ({source}) says {show(y)}, the manifest says {show(label[item])}."
+        reason = f"Drop '{drop}' ({source}) says {_said(show, y)}, the manifest says {_said(show, label[item])}."
         found.append(_finding(item, "label_conflict_v1", CONFLICT, reason, y))
     return found
+
+
+def _said(show: Show, y: str) -> str:
+    """A label inside a sentence; one that is a long text is its beginning."""
+    text = show(y)
+    return text if len(text) <= LONGEST_SAID else text[: LONGEST_SAID - 1] + "…"
 
 
 def _finding(item: str, check: str, severity: float, reason: str, suggestion: str | None) -> dict[str, Any]:

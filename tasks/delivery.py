@@ -2,7 +2,8 @@
 
 Reads   one landing folder through landing.py: labels.csv / .tsv / .jsonl / .parquet and files, or class folders
 
-A row's file is hashed and handed on as bytes, never decoded; what is wrong with a row is noted with the row.
+A row's file is hashed and handed on as bytes, never decoded; what is wrong with a row is noted with the row. A row may
+hold its item itself, in the column `text`: then its bytes are the UTF-8 of that text, as if a file had held them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from . import receipts
-from .formats import Fault, Record, format_named, formats_with, rejected, shown
+from .formats import Fault, Record, format_named, formats_with, rejected, shown, standard
 from .landing import SUCCESS, Landing, parts_of, plain_parts
 from .model import DELIVERED
 
@@ -61,34 +62,49 @@ class Rows:
         self.size = 0
 
     def assets(self) -> Iterator[tuple[str, bytes]]:
-        """(sha256, bytes) of each file that a row names, once a file; every row is noted on the way."""
+        """(sha256, bytes) of each item, a file or a text, once each; every row is noted on the way."""
         packed: set[str] = set()
         number = 0
         for number, record in enumerate(self._records, start=1):
             asset, code, message = None, record.code, record.message
+            fields = standard(record.fields)
             if code is None:
                 try:
-                    path = "/".join(parts := parts_of(record.fields.get("path", "")))
-                    self.named.add(path)
-                    asset = self.hashes.get(path)
-                    if asset is None:
-                        data = self._landing.read(parts)
-                        asset = self.hashes[path] = hashlib.sha256(data).hexdigest()
-                        if asset not in packed:
-                            packed.add(asset)
-                            self.size += len(data)
-                            yield asset, data
+                    asset, data = self._item(fields)
+                    if data is not None and asset not in packed:
+                        packed.add(asset)
+                        self.size += len(data)
+                        yield asset, data
                 except Fault as fault:
                     code, message = fault.code, f"Row '{shown(record.source)}': {fault}"
-            self._note(record, asset, code, message)
+            self._note(record, fields, asset, code, message)
             if self._progress and not number % PROGRESS:
                 self._progress(number)
         if self._progress:
             self._progress(number)
 
-    def _note(self, record: Record, asset: str | None, code: str | None, message: str | None) -> None:
+    def _item(self, fields: Mapping[str, str]) -> tuple[str, bytes | None]:
+        """(sha256, bytes) of what the row shows: its text, or the file that it names; None for a file read before."""
+        if not fields.get("path") and "text" in fields:
+            data = fields["text"].encode()
+            if not data:
+                raise Fault("E_ASSET_EMPTY", "Its text is empty.")
+            return hashlib.sha256(data).hexdigest(), data
+        path = "/".join(parts := parts_of(fields.get("path", "")))
+        self.named.add(path)
+        if path in self.hashes:
+            return self.hashes[path], None
+        data = self._landing.read(parts)
+        self.hashes[path] = hashlib.sha256(data).hexdigest()
+        return self.hashes[path], data
+
+    def _note(
+        self, record: Record, fields: Mapping[str, str], asset: str | None, code: str | None, message: str | None
+    ) -> None:
         values: dict[str, Any] = {"source": record.source, "raw": record.raw, "asset": asset}
-        for name, value in record.fields.items():
+        for name, value in fields.items():
+            if name == "text" and not fields.get("path"):
+                continue  # it is the asset
             if name in ("path", "label"):
                 values[name] = value
             elif name in OPTIONAL:

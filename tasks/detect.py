@@ -31,7 +31,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from . import answers, copies, durable, nearest, store, vectors
+from . import answers, copies, durable, nearest, store, targets, vectors
 from . import labels as label_kinds
 from .model import DUPLICATES, FINDINGS, MANIFEST, PASSED, Mistake, Report, Task
 from .store import FloatArray
@@ -217,9 +217,17 @@ def notable(severity_N: ScoreArray, least: float, share: float) -> list[int]:
 
 
 def odd(
-    items: Sequence[str], ys: Sequence[str], place: vectors.Vectors, near: vectors.Neighbours, params: Params
+    items: Sequence[str],
+    ys: Sequence[str],
+    place: vectors.Vectors,
+    near: vectors.Neighbours,
+    params: Params,
+    texts: vectors.Vectors | None = None,
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Findings of xy_*, outlier_v1 and neighbour_disagreement_v1, and notes on what could not be looked at."""
+    """Findings of xy_*, outlier_v1 and neighbour_disagreement_v1, and notes on what could not be looked at.
+
+    `texts` are the vectors of the Y where it is an item of its own.
+    """
     kind = label_kinds.kind(params.task.kind)
     names = [kind.target(y) for y in ys]
     k = params.neighbours
@@ -257,6 +265,9 @@ def odd(
         reason = f"It is unlike the other items: number {rank} of {len(usable):,} to {params.outlier}."
         add(int(usable[m]), "outlier_v1", float(how_odd_N[m]), reason, None)
 
+    if texts is not None:
+        more, said = odd_texts(items, usable, x_ND, texts, params)
+        return found + more, notes + said
     paired = np.array([m for m, n in enumerate(usable.tolist()) if names[n] is not None], dtype=np.int64)
     classes = sorted({str(names[usable[m]]) for m in paired})
     if len(paired) < FEWEST or len(classes) < 2:
@@ -274,6 +285,37 @@ def odd(
             n = int(usable[paired[m]])
             reason = f"With the label {names[n]} it is number {rank} of {len(paired):,} odd pairs to {name}{crowd(n)}."
             add(n, f"xy_{name.lower()}_v1", float(how_odd_N[m]), reason, leaders[n])
+    return found, notes
+
+
+def odd_texts(
+    items: Sequence[str],
+    usable: NDArray[np.int64],
+    x_ND: FloatArray,
+    texts: vectors.Vectors,
+    params: Params,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Findings of xy_* where Y is a text with a vector of its own, (N,) places `usable` with vectors `x_ND` in order.
+
+    What the literature proposes, shown beside the audit of pairs, which finds many more (docs/benchmarks.md).
+    """
+    both = np.array([m for m, n in enumerate(usable.tolist()) if texts.faults[n] is None], dtype=np.int64)
+    notes = []
+    if len(both) < len(usable):
+        notes.append(f"{len(usable) - len(both):,} pairs were not looked at: their text has no usable vector.")
+    if len(both) < FEWEST:
+        return [], [*notes, f"Only {len(both)} pairs have vectors on both sides; {FEWEST} are needed to call one odd."]
+    y_ND = vectors.centred(texts.x_ND[usable[both]], params.width) * np.float32(params.y_weight)
+    found = []
+    for name, score in scores(np.concatenate([x_ND[both], y_ND], axis=1), None, params.detectors, params).items():
+        if isinstance(score, Mistake):  # the other detectors have run
+            notes.append(str(score))
+            continue
+        how_odd_N = severity(score)
+        for rank, m in enumerate(notable(how_odd_N, params.least_severity, params.contamination), 1):
+            reason = f"With its text it is number {rank} of {len(both):,} odd pairs to {name}."
+            row = {"item": items[int(usable[both[m]])], "check": f"xy_{name.lower()}_v1", "reason": reason}
+            found.append(row | {"severity": float(how_odd_N[m]), "suggestion": None})
     return found, notes
 
 
@@ -303,7 +345,9 @@ def run(data: Path, params: Params) -> Report:
     delivered = store.read_table(data / "ingest" / "duplicates", DUPLICATES)
     place = vectors.of(data, items)
     near = vectors.neighbours(data / "relate", items)
-    strange, notes = odd(items, manifest["y"].tolist(), place, near, params)
+    ys = manifest["y"].tolist()
+    texts = targets.located(data, items, ys) if label_kinds.is_paired(params.task.kind) else None
+    strange, notes = odd(items, ys, place, near, params, texts)
     double, more = doubled(manifest, delivered, near, params)
     order = {item: n for n, item in enumerate(items)}
     found = sorted([*strange, *double], key=lambda row: (row["check"], -row["severity"], order[row["item"]]))

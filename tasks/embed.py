@@ -5,6 +5,7 @@ Writes  data/embed/vectors/<drop>.parquet    item + one column a view, each row 
         data/embed/skipped.parquet           items without a vector, and why
         data/embed/state.npz                 what the embedder learnt, if it learns
         data/embed/embedder.json             {"name", "fingerprint", "views": {view: width}, "fitted_on": items}
+        of pairs also data/embed/{targets,texts} and targets.npz: see other_half.py
 
 Its cost grows with the change: the piece of an unchanged drop, and the learnt state, come from .assay/cache/embed/.
 The embedder is fitted on the first `fit_items` items of the smallest run of first drops that holds `fit_min` of them,
@@ -30,14 +31,15 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from . import durable, store
+from .labels import is_paired
 from .memory import Halving
 from .modalities import Unreadable, modality
 from .model import MANIFEST, SKIPPED, Mistake, Report, StageFailed, Task
 from .shards import share
 from .store import FloatArray
+from .unit_vectors import unit_views
 
 BATCH_BYTES = 64 * 2**20  # decoded items in memory at once, at most (one item may be larger)
-ZERO = 1e-5  # a vector shorter than this is rounding, not a direction; embedders give lengths around 1 or more
 RESULT_FREE = ("threads", "batch")  # params that do not change a vector beyond 1e-6, and so no cached piece
 
 TOO_LARGE = "It needs more memory than this machine has."
@@ -51,7 +53,7 @@ class Params:
 
     task: Task = field(default_factory=Task)
     model: str = "patches"  # an embedder of the modality; `assay init` chooses one, and it stays
-    weights: str | None = None  # a state_dict file, relative to the workspace; null: the published weights
+    weights: str | None = None  # a state_dict file or a model's folder, in the workspace; null: the published weights
     device: str = "auto"  # auto, cpu or cuda
     fit_items: int = 2000  # items that an embedder learns from, at most; 1 or more
     fit_min: int = 200  # items; the first drops that hold this many are learnt from; 1 or more
@@ -84,43 +86,19 @@ def fit_rows(drops: Mapping[str, pd.DataFrame], *, fit_min: int, fit_items: int)
     return pd.concat(taken, ignore_index=True).iloc[:fit_items]
 
 
-def unit_views(views: Mapping[str, FloatArray]) -> tuple[dict[str, FloatArray], list[str | None]]:
-    """Each row of each view divided by its length, and for each of the N items the reason why it has no vector.
-
-    A row that is zero in one view stays zero there; an item that is zero in every view has no direction at all.
-    """
-    count = len(next(iter(views.values())))
-    finite_N, seen_N = np.ones(count, bool), np.zeros(count, bool)
-    unit: dict[str, FloatArray] = {}
-    for name, x_ND in views.items():
-        with np.errstate(over="ignore", invalid="ignore"):
-            length_N = np.sqrt(np.sum(x_ND.astype(np.float64) ** 2, axis=1))
-        fine_N = np.isfinite(length_N)
-        some_N = fine_N & (length_N > ZERO)
-        finite_N &= fine_N
-        seen_N |= some_N
-        unit[name] = np.zeros_like(x_ND, dtype=np.float32)
-        unit[name][some_N] = x_ND[some_N] / length_N[some_N, None]
-    reasons = [
-        None if fine and seen else ("is all zeros" if fine else "has values that are not finite")
-        for fine, seen in zip(finite_N, seen_N, strict=True)
-    ]
-    return unit, reasons
-
-
 def batches(
-    rows: pd.DataFrame, load: Callable[[bytes], Any], drops: Path, *, batch: int
+    rows: pd.DataFrame, load: Callable[[bytes], Any], drops: Path, *, size: Callable[[Any], int], batch: int
 ) -> Iterator[tuple[list[int], list[Any], list[tuple[int, str]]]]:
     """(places in `rows`, decoded items, [(place, why not decoded)]) in the order of the shards, a row group at a time.
 
-    A batch ends at `batch` items or BATCH_BYTES of decoded data.
+    `load` and `size` are those of a modality.     A batch ends at `batch` items or BATCH_BYTES of decoded data.
     """
     read = store.AssetReader(drops)
     shards, numbers = list(rows["shard"]), [int(row) for row in rows["row"]]
     places: list[int] = []
     decoded: list[Any] = []
     faulty: list[tuple[int, str]] = []
-    size = 0
+    taken = 0
     for place in sorted(range(len(rows)), key=lambda n: (shards[n], numbers[n])):
         try:
             item = load(read(shards[place], numbers[place]))
@@ -129,16 +107,23 @@ def batches(
             continue
         places.append(place)
         decoded.append(item)
-        size += item.nbytes
-        if len(places) >= batch or size >= BATCH_BYTES:
+        taken += size(item)
+        if len(places) >= batch or taken >= BATCH_BYTES:
             yield places, decoded, faulty
-            places, decoded, faulty, size = [], [], [], 0
+            places, decoded, faulty, taken = [], [], [], 0
     if places or faulty:
         yield places, decoded, faulty
 
 
 def embed_rows(
-    rows: pd.DataFrame, embedder: Any, state: State, load: Callable[[bytes], Any], drops: Path, *, batch: int
+    rows: pd.DataFrame,
+    embedder: Any,
+    state: State,
+    load: Callable[[bytes], Any],
+    drops: Path,
+    *,
+    size: Callable[[Any], int],
+    batch: int,
 ) -> tuple[dict[str, FloatArray], dict[int, str]]:
     """View -> (N, D) unit vectors in the order of `rows`, and place -> why the item there has no vector (its row is 0).
 
@@ -150,7 +135,7 @@ def embed_rows(
     fits: Halving[Any, dict[str, FloatArray]] = Halving(
         lambda part: embedder.transform(part, state), lambda part: embedder.on_cpu().transform(part, state)
     )
-    for places, decoded, faulty in batches(rows, load, drops, batch=batch):
+    for places, decoded, faulty in batches(rows, load, drops, size=size, batch=batch):
         without |= dict(faulty)
         if not places:
             continue
@@ -198,6 +183,10 @@ def run(data: Path, params: Params) -> Report:
                 _forget_if_too_large(piece)
                 done += len(rows)
                 print(f"embed: {done:,} of {total:,} items")
+            if is_paired(params.task.kind):
+                from . import other_half  # only pairs have one
+
+                about["targets"] = other_half.write(data, folder, params, _fit_rows(drops, params)["item"])
         without = pd.concat(skipped, ignore_index=True) if skipped else store.frame(SKIPPED)
         store.write_table(folder / "skipped.parquet", SKIPPED, without)
         store.write_json(folder / "embedder.json", about)
@@ -281,7 +270,8 @@ def learnt(
     if not cached.exists():
         print(f"embed: learning from {len(rows):,} items")
         cached.parent.mkdir(parents=True, exist_ok=True)
-        decoded = (one for _, some, _ in batches(rows, module.load, data / "drops", batch=1) for one in some)
+        loaded = batches(rows, module.load, data / "drops", size=module.size, batch=1)
+        decoded = (one for _, some, _ in loaded for one in some)
         first = next(decoded, None)
         if first is None:
             raise StageFailed(
@@ -324,7 +314,7 @@ def _fill(
     if piece.exists():
         return 0
     piece.parent.mkdir(parents=True, exist_ok=True)
-    x, without = embed_rows(rows, embedder, state, module.load, data / "drops", batch=params.batch)
+    x, without = embed_rows(rows, embedder, state, module.load, data / "drops", size=module.size, batch=params.batch)
     kept = [place for place in range(len(rows)) if place not in without]
     items = list(rows["item"])
     with durable.fresh_folder(piece) as fresh:

@@ -12,7 +12,6 @@ Source: Great Expectations 1.24, https://docs.greatexpectations.io
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,14 +28,13 @@ with warnings.catch_warnings():
     import great_expectations.expectations as gxe
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+from .modalities import Range
+
 if TYPE_CHECKING:
     from .validate import Params
 
-COLUMNS = (
-    *("_row", "item", "asset", "shard", "row", "y", "class", "split", "drop", "source"),
-    *("width", "height", "brightness", "contrast"),
-)
-"""What a drop's rows must have: the manifest, its class, and the facts of its assets."""
+COLUMNS = ("_row", "item", "asset", "shard", "row", "y", "class", "split", "drop", "source")
+"""What a drop's rows must have, with the measured facts of their assets: the manifest and its class."""
 
 EXAMPLES = 20  # sources kept for a person; the ordinals are complete
 
@@ -61,12 +59,13 @@ def checks(
     every row is a known duplicate is not empty.
     """
     fewest = 0 if duplicates else 1
+    ranges = params.bounds()
     suite = [
         Check(
             "columns",
             "every column is there",
             "drop",
-            gxe.ExpectTableColumnsToMatchSet(column_set=[*COLUMNS], exact_match=False),
+            gxe.ExpectTableColumnsToMatchSet(column_set=[*COLUMNS, *ranges], exact_match=False),
         ),
         Check(
             "row_count", "at least one row can be used", "drop", gxe.ExpectTableRowCountToBeBetween(min_value=fewest)
@@ -91,26 +90,9 @@ def checks(
             gxe.ExpectColumnValuesToBeInSet(column="split", value_set=[*params.splits]),
         ),
     ]
-    for side in ("width", "height"):
-        suite += [_filled(side, "drop"), _between(side, params.min_side, params.max_side, "px")]
+    for fact, bounds in ranges.items():
+        suite += [_filled(fact, "drop"), _between(fact, bounds)]
     suite += [
-        _filled("brightness", "drop"),
-        _between("brightness", params.min_brightness, params.max_brightness),
-        _filled("contrast", "drop"),
-        Check(
-            "contrast_finite",
-            "contrast is a finite number",
-            "row",
-            gxe.ExpectColumnValuesToBeBetween(
-                column="contrast", min_value=-sys.float_info.max, max_value=sys.float_info.max
-            ),
-        ),
-        Check(
-            "contrast_above",
-            f"contrast is above {params.min_contrast:g}: the image is not blank",
-            "row",
-            gxe.ExpectColumnValuesToBeBetween(column="contrast", min_value=params.min_contrast, strict_min=True),
-        ),
         _at_most("quarantined_share", "share of quarantined rows", params.max_quarantined_share, figures),
         _at_most(
             "class_share_change",
@@ -134,13 +116,14 @@ def _of_type(column: str, word: str, type_: str) -> Check:
     )
 
 
-def _between(column: str, low: float, high: float, unit: str = "") -> Check:
-    says = f"{column} is {low:g} to {high:g} {unit}".rstrip()
+def _between(fact: str, bounds: Range) -> Check:
     return Check(
-        f"{column}_between",
-        says,
+        f"{fact}_between",
+        f"{fact} is {bounds.says}",
         "row",
-        gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high),
+        gxe.ExpectColumnValuesToBeBetween(
+            column=fact, min_value=bounds.low, max_value=bounds.high, strict_min=bounds.above
+        ),
     )
 
 
@@ -217,8 +200,9 @@ def _observed(check: Check, frame: pd.DataFrame, result: Mapping[str, Any]) -> s
     if check.of == "figures":
         return f"{frame[check.name].iloc[0]:.4g}"
     if check.name == "columns":
-        missing = [column for column in COLUMNS if column not in frame.columns]
-        return f"missing: {', '.join(missing)}" if missing else f"{len(COLUMNS)} columns"
+        wanted = check.expectation.column_set
+        missing = [column for column in wanted if column not in frame.columns]
+        return f"missing: {', '.join(missing)}" if missing else f"{len(wanted)} columns"
     if "element_count" not in result:
         value = result["observed_value"]
         return f"{value:,} rows" if isinstance(value, int) else str(value)

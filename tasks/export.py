@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import store
+from . import params, store
 from .formats import format_named
-from .model import Mistake
+from .labels import is_paired
+from .modalities import modality
+from .model import Mistake, Task
 from .versions import ensure_shards, read_dataset
 
 GROUPS = 16  # row groups of 4 MiB kept: a revision's order goes drop by drop, so few are open at once
@@ -21,8 +23,12 @@ def get(workspace: Path, rev: str, folder: Path, form: str) -> int:
     module = format_named(form, "write_dataset")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Mistake(f"Folder '{folder}' has something in it already. A new or an empty folder is allowed.")
+    task = params.section(workspace / "params.yaml", "task", Task)
+    if is_paired(task.kind) and form == "imagefolder":
+        raise Mistake(f"Label kind '{task.kind}' has no classes for folders. Write it as: --format csv or jsonl")
     rows = read_dataset(workspace, rev)
     drops = ensure_shards(workspace, sorted(set(rows["shard"])))
     folder.mkdir(parents=True, exist_ok=True)
-    module.write_dataset(folder, rows, store.AssetReader(drops, groups=GROUPS))
+    cell = modality(task.modality).cell
+    module.write_dataset(folder, rows, store.AssetReader(drops, groups=GROUPS), cell)
     return len(rows)

@@ -125,23 +125,13 @@ def row_faults(rows: pd.DataFrame, params: Params) -> list[Fault]:
     for row in np.flatnonzero(~rows["split"].isin(params.splits)):
         reason = f"split '{shown(str(rows['split'].iloc[row]))}'. Splits are: {splits}."
         faults.append(Fault(int(row), "split_known", "E_SPLIT", reason))
-    ranges = [
-        ("width", params.min_side, params.max_side, " px"),
-        ("height", params.min_side, params.max_side, " px"),
-        ("brightness", params.min_brightness, params.max_brightness, ""),
-    ]
-    for column, low, high, unit in ranges:
-        values_N = rows[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        for row in np.flatnonzero(~((values_N >= low) & (values_N <= high)) & ~np.isnan(values_N)):
-            reason = f"{column} '{values_N[row]:g}'. Allowed are {low:g} to {high:g}{unit}."
-            faults.append(Fault(int(row), f"{column}_between", "E_RANGE", reason))
-    values_N = rows["contrast"].to_numpy(dtype=np.float64, na_value=np.nan)
-    for row in np.flatnonzero(~((values_N > params.min_contrast) & np.isfinite(values_N)) & ~np.isnan(values_N)):
-        blank = values_N[row] <= params.min_contrast
-        name = "contrast_above" if blank else "contrast_finite"
-        allowed = f"It must be above {params.min_contrast:g}: the image is blank" if blank else "It must be finite"
-        reason = f"contrast '{values_N[row]:g}'. {allowed}."
-        faults.append(Fault(int(row), name, "E_RANGE", reason))
+    for fact, bounds in params.bounds().items():
+        values_N = rows[fact].to_numpy(dtype=np.float64, na_value=np.nan)
+        enough_N = values_N > bounds.low if bounds.above else values_N >= bounds.low
+        remark = f"; {bounds.remark}" if bounds.remark else ""
+        for row in np.flatnonzero(~(enough_N & (values_N <= bounds.high)) & ~np.isnan(values_N)):
+            reason = f"{fact} '{values_N[row]:.10g}'. Allowed are {bounds.says}{remark}."
+            faults.append(Fault(int(row), f"{fact}_between", "E_RANGE", reason))
     return sorted(faults, key=lambda fault: fault.row)
 
 

@@ -129,14 +129,14 @@ def derived_id(asset: str, region: str | None = None) -> str:
 def _fault(row: Row, unusable: Mapping[str, tuple[str, str]], readable: frozenset[str]) -> tuple[str, str] | None:
     if row["code"] is not None:
         return row["code"], row["message"] or f"The row has the fault {row['code']}."
-    path = _shown(row["path"] or "")
+    named = f"Asset '{_shown(row['path'])}'" if row["path"] else "Its text"
     if row["asset"] is None or row["shard"] is None or row["row"] is None:
-        return "E_ASSET_MISSING", f"Asset '{path}' is not in the drop."
+        return "E_ASSET_MISSING", f"{named} is not in the drop."
     if row["asset"] in unusable:
         code, message = unusable[row["asset"]]
-        return code, f"Asset '{path}' cannot be used: {message}"
+        return code, f"{named} cannot be used: {message}"
     if row["asset"] not in readable:
-        return "E_ASSET_MISSING", f"Asset '{path}' is not in the shards of the drop."
+        return "E_ASSET_MISSING", f"{named} is not in the shards of the drop."
     for column in ("id", "split", "annotator"):
         if has_control_character(row[column] or ""):
             return (
@@ -153,7 +153,7 @@ def _parse(row: Row, kind: ModuleType) -> tuple[tuple[str, str] | None, str]:
     except ValueError as error:
         if not text.strip():
             code = "E_LABEL_EMPTY"
-        elif has_control_character(text):
+        elif has_control_character(text.translate(dict.fromkeys(map(ord, getattr(kind, "ALLOWED", ""))))):
             code = "E_CHARACTER"
         else:
             code = "E_TOO_LONG"
@@ -177,7 +177,7 @@ def _conflict(item: str, group: Sequence[_Label], known: Known | None, kind: Mod
         return f"Item '{_shown(item)}' has {len(assets)} different assets in {where}; one is allowed."
     ys = list(dict.fromkeys(label.y for label in group))
     if len(ys) > 1 and not all(label.row["annotator"] for label in group):
-        named = ", ".join(f"'{kind.show(y)}'" for y in ys[:5])
+        named = ", ".join(f"'{_shown(kind.show(y))}'" for y in ys[:5])
         return f"Item '{_shown(item)}' has {len(ys)} labels, {named}, in {where}, not all with an annotator."
     if known is not None and known.asset not in assets:
         return f"Item '{_shown(item)}' has another asset here than in '{known.row}', where it came first."

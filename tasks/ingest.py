@@ -33,7 +33,6 @@ from .model import (
     ANNOTATIONS,
     DELIVERED,
     DUPLICATES,
-    FACTS,
     MANIFEST,
     QUARANTINE,
     Report,
@@ -85,6 +84,7 @@ class Params:
 def run(data: Path, params: Params, *, sandbox: Sandbox | None = None) -> Report:
     """Settle every drop in the order of arrival; `sandbox` replaces the one that `params` describe."""
     drops, notes = _drops(data / "drops")
+    table = modality(params.task.modality).FACTS
     cache = data.parent / ".assay" / "cache" / "ingest"
     counts = Counter(
         dict.fromkeys(("drops", "rows", "items", "annotations", "duplicates", "quarantined", "decoded"), 0)
@@ -101,11 +101,11 @@ def run(data: Path, params: Params, *, sandbox: Sandbox | None = None) -> Report
             key = _key(content, _settings(data.parent, params), box.decoder)
             decoded = cache / "decoded" / key
             if not decoded.exists():
-                counts["decoded"] += _decode(folder, decoded, box)
+                counts["decoded"] += _decode(folder, decoded, box, table)
             chain = _key(chain, key, folder.name)
             settled = cache / "settled" / chain
             if not settled.exists():
-                _settle(folder, decoded, settled, known, params.task.kind)
+                _settle(folder, decoded, settled, known, params.task.kind, table)
             for name in ROWS:
                 shutil.copyfile(settled / f"{name}.parquet", fresh / name / f"{folder.name}.parquet")
             shutil.copyfile(decoded / "facts.parquet", fresh / "facts" / f"{folder.name}.parquet")
@@ -119,7 +119,13 @@ def run(data: Path, params: Params, *, sandbox: Sandbox | None = None) -> Report
     if codes:
         listed = ", ".join(f"{code} {count:,}" for code, count in sorted(codes.items()))
         notes.append(f"Quarantined: {listed}. Reasons and remedies are in data/ingest/quarantine.")
-    return Report("ingest", dict(counts), used={"decoder": f"pillow {version('pillow')}"}, notes=tuple(notes))
+    return Report("ingest", dict(counts), used={"decoder": _decoder(params)}, notes=tuple(notes))
+
+
+def _decoder(params: Params) -> str:
+    """What reads the items, for the report: pillow 12.0.0"""
+    library = modality(params.task.modality).DECODER
+    return f"{library} {version(library)}" if library else f"{params.task.modality}, as UTF-8"
 
 
 def sandbox_of(params: Params) -> Sandbox:
@@ -157,8 +163,8 @@ def _key(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _decode(folder: Path, piece: Path, sandbox: Sandbox) -> int:
-    """Decode every asset of a drop into `piece`: its facts, and what cannot be used; returns how many there were."""
+def _decode(folder: Path, piece: Path, sandbox: Sandbox, table: Table) -> int:
+    """Decode every asset of a drop into `piece`: its facts (`table`), and what cannot be used; returns their number."""
     total = store.read_json(folder / "receipt.json").get("assets", 0)
     journal = piece.with_name(f"{piece.name}.attempts.json")
     facts: list[dict[str, Any]] = []
@@ -171,7 +177,7 @@ def _decode(folder: Path, piece: Path, sandbox: Sandbox) -> int:
         if done % 1000 == 0:
             print(f"ingest: {done:,} of {total:,} assets of {folder.name} decoded", flush=True)
     with durable.fresh_folder(piece) as fresh:
-        store.write_table(fresh / "facts.parquet", FACTS, store.frame(FACTS, facts))
+        store.write_table(fresh / "facts.parquet", table, store.frame(table, facts))
         store.write_table(fresh / "unusable.parquet", UNUSABLE, store.frame(UNUSABLE, unusable))
     journal.unlink(missing_ok=True)
     return len(facts) + len(unusable)
@@ -182,7 +188,7 @@ def _assets(folder: Path) -> Iterator[tuple[str, bytes]]:
         yield from store.iterate_assets(shard)
 
 
-def _settle(folder: Path, decoded: Path, piece: Path, known: Mapping[str, Known], kind_name: str) -> None:
+def _settle(folder: Path, decoded: Path, piece: Path, known: Mapping[str, Known], kind_name: str, facts: Table) -> None:
     """Write the four tables of one drop into `piece`."""
     unusable = store.read_table(decoded / "unusable.parquet", UNUSABLE)
     delivered = store.read_table(folder / "labels.parquet", DELIVERED)
@@ -190,7 +196,7 @@ def _settle(folder: Path, decoded: Path, piece: Path, known: Mapping[str, Known]
         folder.name,
         [{str(name): value for name, value in row.items()} for row in delivered.to_dict("records")],
         unusable={a: (c, m) for a, c, m in zip(unusable.asset, unusable.code, unusable.message, strict=True)},
-        readable=store.read_table(decoded / "facts.parquet", FACTS, columns=["asset"])["asset"],
+        readable=store.read_table(decoded / "facts.parquet", facts, columns=["asset"])["asset"],
         known=known,
         kind=kind(kind_name),
     )

@@ -18,7 +18,7 @@ import fcntl
 import json
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,8 +28,11 @@ from .answersheet import NAMESPACE, Known, check_reviewer
 from .formats import Record, format_named
 from .formats.csv import unprefixed
 from .labels import kind
+from .modalities import modality
 from .model import GATE, MANIFEST, QUEUE, SUBJECT_KINDS, DropRejected, Mistake, Task, Verdict, label_json
 
+GROUPS = 16  # row groups of 4 MiB kept while the queue's texts are read
+LONGEST_TEXT = 8_000  # characters of a text in the queue; a cell of a spreadsheet holds 32,767, its prefixes included
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
@@ -282,5 +285,18 @@ def export_queue(workspace: Path, form: str, file: Path) -> int:
     if not path.exists():
         raise Mistake(f"No queue in '{path.parent}'. Run: assay run")
     rows = store.read_table(path, QUEUE)
+    cell = modality(params.section(workspace / "params.yaml", "task", Task).modality).cell
+    if cell is not None and len(rows):
+        rows = rows.assign(text=_texts(workspace, rows["item"], cell))
     module.write_queue(file, rows)
     return len(rows)
+
+
+def _texts(workspace: Path, items: Iterable[str], cell: Callable[[bytes], str]) -> list[str]:
+    """What each item says; one longer than a spreadsheet's cell is its beginning."""
+    data = workspace / "data"
+    manifest = store.read_table(data / "ingest" / "manifest", MANIFEST, columns=["item", "shard", "row"])
+    places = {item: (shard, int(row)) for item, shard, row in manifest.itertuples(index=False)}
+    read = store.AssetReader(data / "drops", groups=GROUPS)
+    texts = [cell(read(*places[item])) for item in items]
+    return [text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…" for text in texts]

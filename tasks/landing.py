@@ -41,7 +41,8 @@ def parts_of(path: str) -> tuple[str, ...]:
     kind = os.path.splitext(parts[-1])[1].lower()
     if kind in (*PICKLES, *ARCHIVES):
         raise Fault(
-            "E_ASSET_FORMAT", f"Path '{shown(path)}' names a '{kind}' file, which is never opened. Images are allowed."
+            "E_ASSET_FORMAT",
+            f"Path '{shown(path)}' names a '{kind}' file, which is never opened. Images and texts are allowed.",
         )
     return parts
 
@@ -101,7 +102,7 @@ class Landing:
                     f"File '{path}' has {state.st_size:,} bytes. At most {ASSET_BYTES:,} are allowed.",
                 )
             if not state.st_size:
-                raise Fault("E_ASSET_EMPTY", f"File '{path}' has 0 bytes. An image is allowed.")
+                raise Fault("E_ASSET_EMPTY", f"File '{path}' has 0 bytes. An image or a text is allowed.")
             pieces, left = [], state.st_size
             while left and (piece := os.read(descriptor, left)):
                 pieces.append(piece)

@@ -55,11 +55,11 @@ class StageFailed(AssayError):
 # --- the catalogue of codes: what can be wrong with a row or a drop, and how to mend it ------------------------------
 
 CODES: Mapping[str, str] = {
-    "E_ASSET_EMPTY": "The file has 0 bytes: deliver it again.",
-    "E_ASSET_FORMAT": "Deliver a PNG, JPEG, WebP, BMP, GIF or TIFF image.",
+    "E_ASSET_EMPTY": "There is nothing in it: deliver it again.",
+    "E_ASSET_FORMAT": "Deliver what `task.modality` names: a PNG, JPEG, WebP, BMP, GIF or TIFF image, or UTF-8 text.",
     "E_ASSET_MISSING": "Deliver the file, or drop the row.",
     "E_ASSET_PATH": "Use a relative path inside the drop, without '..' and without links.",
-    "E_ASSET_TOO_LARGE": "Deliver the image below the limits of `ingest:` in params.yaml, or raise them.",
+    "E_ASSET_TOO_LARGE": "Deliver the item below the limits of `ingest:` in params.yaml, or raise them.",
     "E_ASSET_TRUNCATED": "The file ends early: copy it again.",
     "E_CHARACTER": "Remove the control character or lone surrogate.",
     "E_CLASS_NEW": "If the class is right: assay accept class:NAME. If not: assay reject class:NAME.",
@@ -70,21 +70,21 @@ CODES: Mapping[str, str] = {
     "E_EXPECTATION": "Look at data/validate/report.html, then: assay accept drop:NAME or assay reject drop:NAME.",
     "E_FIELDS": "Give the row as many fields as the header.",
     "E_FORMAT": "Deliver labels.csv, labels.tsv, labels.jsonl or labels.parquet, or one folder a class.",
-    "E_HEADER": "Name each column once; `path` and `label` are required.",
+    "E_HEADER": "Name each column once; `path` (or `text`) and `label` are required.",
     "E_HEADER_WIDTH": "Give the header as many fields as the rows.",
-    "E_ID_CONFLICT": "Deliver the item once, with the right asset and label, or add an `annotator` column.",
+    "E_ID_CONFLICT": "Deliver the item once, with the right asset and label, or add `annotator`, or give other ids.",
     "E_INCOMPLETE": "Deliver what is missing, or take it as it is: assay receive data/incoming/NAME",
     "E_JSON": "Write one JSON object a line, at most 64 levels deep, without duplicate keys, NaN or Infinity.",
     "E_LABEL_EMPTY": "Give the row a label.",
     "E_MANIFEST": "Deliver the listed files again, or correct the checksums in _SUCCESS.",
     "E_MEMORY": "Deliver the item smaller, or run the stage on a machine with more memory.",
-    "E_PARQUET": "Write the file again, to its end, with text columns `path` and `label`.",
+    "E_PARQUET": "Write the file again, to its end, with text columns `path` (or `text`) and `label`.",
     "E_POISON": "The file stops the decoder: deliver it again in another encoding.",
     "E_QUOTE": "Close the quote.",
     "E_RANGE": "If the item is right: assay accept row:DROP/SOURCE. If not: assay reject row:DROP/SOURCE.",
     "E_SPLIT": "Use one of the splits in `validate.splits` of params.yaml.",
     "E_SYMLINK": "Deliver the file itself, not a link.",
-    "E_TOO_LONG": "Keep lines under 1 MiB and fields under 64 KiB.",
+    "E_TOO_LONG": "Keep lines under 1 MiB and fields under 64 KiB; a longer text can be a file that `path` names.",
 }
 """Code -> remedy. Every quarantined row and held subject carries one of these."""
 
@@ -132,7 +132,7 @@ DELIVERED = Table(
     {
         "source": "text",  # file:line it came from, physical line, `labels.csv:17`
         "raw": "bytes",  # the row as delivered
-        "path": "text?",  # relative to the drop
+        "path": "text?",  # relative to the drop; null: the item stood in the row itself, as text
         "label": "text?",  # the text as delivered
         "id": "text?",
         "split": "text?",
@@ -179,21 +179,6 @@ QUARANTINE = Table(
     "quarantine",
     {"drop": "text", "source": "text", "raw": "bytes", "code": "text", "message": "text", "remedy": "text"},
 )
-FACTS = Table(
-    "asset facts",  # data/ingest/facts/<drop>.parquet: what decoding saw, one row an asset
-    {
-        "asset": "text",
-        "format": "text",  # PNG, JPEG, ...
-        "mode": "text",  # as delivered: L, RGB, CMYK, I;16 ...
-        "width": "int",  # pixels, after EXIF orientation
-        "height": "int",
-        "bytes": "int",
-        "brightness": "float",  # mean of the grey image, [0, 1]
-        "contrast": "float",  # standard deviation of the grey image, [0, 0.5]
-        "frames": "int",  # > 1: animated, the first one is used
-        "note": "text?",  # the rule that was applied: "16-bit scaled to 8", "EXIF orientation 6 applied"
-    },
-)
 SKIPPED = Table("items without vectors", {"item": "text", "drop": "text", "code": "text", "message": "text"})
 GATE = Table("gate", {"subject": "text", "status": "text", "code": "text", "message": "text", "remedy": "text"})
 PASSED = Table("passed", {"item": "text"})  # the manifest items that the gate lets through
@@ -221,6 +206,14 @@ SCORES = Table(
         "fold": "int",  # the fold in which the item was held out; -1 = not assessable
         "note": "text?",  # why not assessable
     },
+)
+TEXTS = Table("texts of items", {"item": "text", "text": "text"})  # data/embed/texts, where a pair needs both sides
+METHODS = Table(
+    "methods of a pair audit",  # data/audit/methods.parquet: what each method says of a pair, larger = odder
+    {"item": "text"}
+    | dict.fromkeys(("pair_mismatch", "residual", "csls_margin", "neighbours"), "float?")
+    | dict.fromkeys(("length", "classes", "numbers", "punctuation", "shared", "compression", "copied"), "float?")
+    | dict.fromkeys(("concat_knn", "concat_lof", "concat_iforest", "concat_ecod"), "float?"),  # null: not looked at
 )
 QUEUE = Table(
     "queue",

@@ -36,6 +36,7 @@ from .answers import State
 from .model import ANNOTATIONS, FINDINGS, MANIFEST, PASSED, QUEUE, SAMPLE, SCORES, Report, Verdict
 
 AUDIT = "label_noise_"  # findings of checks that begin so carry the p_wrong of the scores
+AUDITS = (AUDIT, "pair_mismatch_")  # and so do those of pairs
 DISPUTED, TIED = "reviewers_differ_v1", "annotators_differ_v1"
 OF_THE_LABEL = ("label_", "xy_")  # names of checks that speak of the label begin so; so does any that suggests another
 CAP_LABEL, CAP_OTHER = 0.5, 0.1  # of one check's say where the audit could not assess, [0, 1]
@@ -97,7 +98,7 @@ NOTHING_DRAWN = Drawing((), 0)
 
 def p_wrong(audited: float | None, findings: Iterable[Finding], y: str) -> float:
     """The probability that label `y` is wrong, in [0, 1], by the formulas above; `audited` None: not assessable."""
-    others = [each for each in findings if not each.check.startswith(AUDIT) and each.check not in (DISPUTED, TIED)]
+    others = [each for each in findings if not each.check.startswith(AUDITS) and each.check not in (DISPUTED, TIED)]
     if audited is None:
         right = 1.0
         for finding in others:
@@ -190,7 +191,7 @@ def _strongest_first(findings: Iterable[Finding], y: str) -> list[Finding]:
 
     def key(finding: Finding) -> tuple[bool, bool, float, str, str]:
         label = finding.speaks_of_the_label(y)
-        return not finding.check.startswith(AUDIT), not label, -finding.severity, finding.check, finding.reason
+        return not finding.check.startswith(AUDITS), not label, -finding.severity, finding.check, finding.reason
 
     return sorted(findings, key=key)
 

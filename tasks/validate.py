@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -27,12 +28,12 @@ import pandas as pd
 
 from . import answers, durable, gate, store
 from .labels import kind
-from .model import DUPLICATES, FACTS, GATE, MANIFEST, PASSED, QUARANTINE, Mistake, Report, Task, counted
+from .modalities import Range, modality
+from .model import DUPLICATES, GATE, MANIFEST, PASSED, QUARANTINE, Mistake, Report, Task, counted
 
 if TYPE_CHECKING:
     from .expectations import Judge
 
-MEASURED = ("width", "height", "brightness", "contrast")
 NOTES = 10  # sentences in the report; the gate has all
 
 
@@ -46,11 +47,7 @@ class Params:
     splits: tuple[str, ...] = ("train", "val", "test")  # names of splits that a row may have, at least one
     classes: tuple[str, ...] = ()  # the first vocabulary; empty: the classes of the first drop
     new_classes: Literal["hold", "accept"] = "hold"  # hold: a class first seen in a later drop waits for a person
-    min_side: int = 4  # px, from 1
-    max_side: int = 10_000  # px, from min_side
-    min_brightness: float = 0.01  # mean of the grey image, [0, 1]
-    max_brightness: float = 0.99  # mean of the grey image, [min_brightness, 1]
-    min_contrast: float = 0.0  # standard deviation of the grey image must be above this, [0, 0.5)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # fact -> bounds; else the modality's own
     max_class_share_change: float = 0.3  # total variation of the class shares against the earlier drops, (0, 1]
     min_items_per_class: int = 10  # items a class, on average, that both sides need for that to be judged, from 1
     max_quarantined_share: float = 0.1  # of the delivered rows, [0, 1]
@@ -59,15 +56,28 @@ class Params:
 
     def __post_init__(self) -> None:
         _allow(len(self.splits) > 0, "At least one split is allowed")
-        _allow(1 <= self.min_side <= self.max_side, "1 <= min_side <= max_side is allowed")
-        ordered = 0 <= self.min_brightness <= self.max_brightness <= 1
-        _allow(ordered, "0 <= min_brightness <= max_brightness <= 1 is allowed")
-        _allow(0 <= self.min_contrast < 0.5, "min_contrast from 0 to below 0.5 is allowed")
+        for fact, (low, high) in self.ranges.items():
+            facts = ", ".join(modality(self.task.modality).RANGES)
+            _allow(
+                fact in modality(self.task.modality).RANGES, f"A range of '{fact}' is none of those allowed: {facts}"
+            )
+            finite = math.isfinite(low) and math.isfinite(high) and low <= high
+            _allow(finite, f"For '{fact}' two finite numbers, the lower one first, are allowed")
         _allow(0 < self.max_class_share_change <= 1, "max_class_share_change above 0 and up to 1 is allowed")
         _allow(self.min_items_per_class >= 1, "min_items_per_class from 1 is allowed")
         _allow(0 <= self.max_quarantined_share <= 1, "max_quarantined_share from 0 to 1 is allowed")
         _allow(self.max_held_rows >= 0, "max_held_rows from 0 is allowed")
         _allow(0 <= self.max_held_share <= 1, "max_held_share from 0 to 1 is allowed")
+
+    def bounds(self) -> dict[str, Range]:
+        """What the gate looks at: the ranges of the modality, with the bounds that are set here."""
+        own: Mapping[str, Range] = modality(self.task.modality).RANGES
+        return {
+            fact: replace(range_, low=self.ranges[fact][0], high=self.ranges[fact][1])
+            if fact in self.ranges
+            else range_
+            for fact, range_ in own.items()
+        }
 
 
 def _allow(fine: bool, sentence: str) -> None:
@@ -80,7 +90,7 @@ class Delivery:
     """One drop as the gate sees it."""
 
     drop: str
-    rows: pd.DataFrame  # expectations.COLUMNS, plus what the manifest has more
+    rows: pd.DataFrame  # expectations.columns, plus what the manifest has more
     classes: tuple[tuple[str, ...], ...]  # the class names in each row's label as delivered
     quarantined: int
     duplicates: int
@@ -93,7 +103,7 @@ class Delivery:
         return {name: count for name, count in every.items() if known is None or name in known}
 
 
-def deliveries(data: Path, kind_: ModuleType) -> Iterator[Delivery]:
+def deliveries(data: Path, kind_: ModuleType, modality_: ModuleType) -> Iterator[Delivery]:
     """Every drop in the order of its arrival."""
     receipts = [store.read_json(path) for path in data.glob("drops/[!.]*/receipt.json")]
     for receipt in sorted(receipts, key=lambda receipt: int(receipt["seq"])):
@@ -102,10 +112,10 @@ def deliveries(data: Path, kind_: ModuleType) -> Iterator[Delivery]:
             data / "ingest" / name / f"{drop}.parquet" for name in ("manifest", "facts", "duplicates", "quarantine")
         ]
         manifest = store.read_table(paths[0], MANIFEST)
-        facts = store.read_table(paths[1], FACTS).drop_duplicates("asset").set_index("asset")
+        facts = store.read_table(paths[1], modality_.FACTS).drop_duplicates("asset").set_index("asset")
         names = {y: tuple(kind_.classes_of(y)) for y in manifest["y"].unique()}
         rows = manifest.assign(
-            _row=range(len(manifest)), **{name: manifest["asset"].map(facts[name]) for name in MEASURED}
+            _row=range(len(manifest)), **{name: manifest["asset"].map(facts[name]) for name in modality_.RANGES}
         )
         quarantined = len(store.read_table(paths[3], QUARANTINE)) if paths[3].exists() else 0
         parts = [store.sha256_file(path) if path.exists() else "" for path in paths]
@@ -161,7 +171,7 @@ def judge(data: Path, params: Params, state: answers.State) -> tuple[list[gate.J
     kind_ = kind(params.task.kind)
     suites = Suites(data.parent, params)
     base, before, judged = params.classes, Counter[str](), []
-    for delivery in deliveries(data, kind_):
+    for delivery in deliveries(data, kind_, modality(params.task.modality)):
         offered = _offered(base, delivery, params)
         known = _vocabulary(offered, state.subjects)
         counts = delivery.counts(known)

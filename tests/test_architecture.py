@@ -100,6 +100,7 @@ HOMES = {
     "cleanlab": ("tasks.confidence", "tasks.labels"),
     "pynndescent": ("tasks.descent",),
     "torchvision": ("tasks.modalities.image", "tasks.augment"),
+    "sentence_transformers": ("tasks.modalities.text",),
     "dvc": ("tasks.versions",),
     "matplotlib": ("flows.study_figure",),
     "typer": ("flows.",),

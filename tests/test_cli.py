@@ -42,8 +42,7 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
 
 
 COMMANDS = (
-    "init receive run audit accept reject export answer revise augment get log diff verify demo doctor "
-    "estimate apply"
+    "init receive run audit accept reject export answer revise augment get log diff verify demo doctor estimate apply"
 ).split()
 
 

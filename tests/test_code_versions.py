@@ -78,12 +78,13 @@ def test_computing_versions_imports_no_heavy_library() -> None:
 
 def test_a_stage_reaches_only_the_parts_of_a_modality_that_it_names() -> None:
     plugins = {"labels": "single", "modalities": "image"}
-    found = {stage: code.reached(stage, plugins) for stage in ("ingest", "embed", "augment")}
+    found = {stage: code.reached(stage, plugins) for stage in ("ingest", "validate", "embed", "augment")}
     parts = {
         stage: sorted(path.stem for path in files if path.parent.name == "image") for stage, (files, _) in found.items()
     }
     assert parts == {
-        "ingest": ["__init__", "decode"],
+        "ingest": ["__init__", "decode", "measures"],
+        "validate": ["__init__", "decode", "measures"],
         "embed": ["__init__", "decode", "embed", "patches"],
         "augment": ["__init__", "augment", "decode"],
     }

@@ -15,10 +15,11 @@ import pytest
 from PIL import Image
 
 from tasks import embed, store
-from tasks.embed import Params, fit_rows, unit_views
+from tasks.embed import Params, fit_rows
 from tasks.model import MANIFEST, SKIPPED, Mistake, StageFailed, label_json
 from tasks.params import section
 from tasks.store import FloatArray
+from tasks.unit_vectors import unit_views
 
 SMALL = Params(fit_items=12, fit_min=6, batch=4, threads=1)
 
@@ -232,14 +233,14 @@ class Wide:
 def test_an_embedder_that_breaks_its_promise_is_stopped(data: Path) -> None:
     manifest = store.read_table(data / "ingest" / "manifest", MANIFEST)
     with pytest.raises(StageFailed, match=r"Embedder 'wide' gave view 'x' as \(4, 3\); \(4, 2\) is what it promised"):
-        embed.embed_rows(manifest, Wide(), {}, lambda content: np.zeros(1), data / "drops", batch=4)
+        embed.embed_rows(manifest, Wide(), {}, lambda content: np.zeros(1), data / "drops", size=len, batch=4)
 
 
 def test_batches_end_at_their_number_of_items_or_bytes(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = store.read_table(data / "ingest" / "manifest", MANIFEST)
 
     def sizes(batch: int) -> list[int]:
-        read = embed.batches(manifest, lambda content: np.zeros(1000, np.uint8), data / "drops", batch=batch)
+        read = embed.batches(manifest, lambda content: np.zeros(1000, np.uint8), data / "drops", size=len, batch=batch)
         return [len(places) for places, _, _ in read]
 
     assert sizes(4) == [4, 4, 2]

@@ -82,8 +82,7 @@ PLANTED: dict[str, Callable[[], pd.DataFrame]] = {
     "brightness_not_null": plant("brightness", math.nan),
     "brightness_between": plant("brightness", math.inf),
     "contrast_not_null": plant("contrast", math.nan),
-    "contrast_finite": plant("contrast", math.inf),
-    "contrast_above": plant("contrast", 0.0),
+    "contrast_between": plant("contrast", 0.0),
 }
 PLANTED_FIGURES = {"quarantined_share": 0.11, "class_share_change": 0.31}
 
@@ -157,8 +156,7 @@ def alone(judge: Judge, rows: pd.DataFrame, name: str) -> dict[str, Any]:
     [
         ("split", None, "split_known", "split_not_null"),
         ("brightness", math.nan, "brightness_between", "brightness_not_null"),
-        ("contrast", math.nan, "contrast_above", "contrast_not_null"),
-        ("contrast", math.inf, "contrast_above", "contrast_finite"),
+        ("contrast", math.nan, "contrast_between", "contrast_not_null"),
     ],
 )
 def test_a_column_of_nothing_passes_its_value_check_but_not_our_guard(
@@ -201,10 +199,15 @@ def test_the_ordinal_tells_two_rows_with_one_id_apart(judge: Judge) -> None:
 def test_failing_rows_are_complete_beyond_the_first_twenty(judge: Judge) -> None:
     rows = pd.concat([clean()] * 5, ignore_index=True)
     rows = rows.assign(_row=range(30), item=[f"i{n}" for n in range(30)], contrast=0.0)
-    found = next(result for result in judged(judge, rows) if result["name"] == "contrast_above")
+    found = next(result for result in judged(judge, rows) if result["name"] == "contrast_between")
     assert found["rows"] == list(range(30))
     assert len(found["sources"]) == 20
 
 
 def test_every_column_is_in_the_clean_drop() -> None:
-    assert set(COLUMNS) == set(clean().columns)
+    assert {*COLUMNS, *Params().bounds()} == set(clean().columns)
+
+
+@pytest.mark.parametrize(("value", "fails"), [(0.5, False), (0.0, True), (math.inf, True), (-math.inf, True)])
+def test_an_open_bound_and_infinity_on_either_side_fail_the_range(judge: Judge, value: float, fails: bool) -> None:
+    assert missed(judged(judge, plant("contrast", value)())) == (["contrast_between"] if fails else [])

@@ -113,15 +113,15 @@ def test_a_header_that_names_a_column_twice_is_refused_with_both_places(tmp_path
     assert refusal(tmp_path, "path,label,id,label\na,b,c,d\n") == (
         "E_HEADER",
         "File 'labels.csv' has the column 'label' twice: column 2 and 4. "
-        "Name each column once; `path` and `label` are required.",
+        "Name each column once; `path` (or `text`) and `label` are required.",
     )
 
 
 def test_a_header_without_a_needed_column_names_those_there_are(tmp_path: Path) -> None:
     assert refusal(tmp_path, "file,label\na,b\n") == (
         "E_HEADER",
-        "File 'labels.csv' has no column 'path'. Columns found: file, label. "
-        "Columns are: path, label, and if you have them id, split, annotator, meta_*.",
+        "File 'labels.csv' has no column 'path' or 'text'. Columns found: file, label. "
+        "Columns are: path or text, label, and if you have them id, split, annotator, meta_*.",
     )
     with pytest.raises(DropRejected) as caught:
         list(csv.records(tmp_path / "labels.csv", required=("item", "action")))

@@ -127,8 +127,8 @@ def test_a_key_that_no_row_has_is_a_missing_column(tmp_path: Path) -> None:
         read(tmp_path, '{"file": "a", "label": "b"}\n{"size": 1}')
     assert (caught.value.code, str(caught.value)) == (
         "E_HEADER",
-        "File 'labels.jsonl' has no column 'path'. Columns found: file, label, size. "
-        "Columns are: path, label, and if you have them id, split, annotator, meta_*.",
+        "File 'labels.jsonl' has no column 'path' or 'text'. Columns found: file, label, size. "
+        "Columns are: path or text, label, and if you have them id, split, annotator, meta_*.",
     )
 
 

@@ -29,7 +29,7 @@ def refusal(path: Path) -> tuple[str, str]:
     return caught.value.code, str(caught.value)
 
 
-REMEDY = "Write the file again, to its end, with text columns `path` and `label`."
+REMEDY = "Write the file again, to its end, with text columns `path` (or `text`) and `label`."
 
 
 def test_a_row_is_numbered_from_one_and_its_cells_are_kept(tmp_path: Path) -> None:
@@ -134,14 +134,14 @@ def test_no_rows_a_missing_and_a_double_column_are_refused(tmp_path: Path) -> No
     assert refusal(written(tmp_path, path=["a"], klass=["x"])) == (
         "E_HEADER",
         "File 'labels.parquet' has no column 'label'. Columns found: path, klass. "
-        "Columns are: path, label, and if you have them id, split, annotator, meta_*.",
+        "Columns are: path or text, label, and if you have them id, split, annotator, meta_*.",
     )
     double = pa.Table.from_arrays([pa.array(["a"])] * 3, names=["path", "label", "label"])
     pq.write_table(double, tmp_path / "labels.parquet")
     assert refusal(tmp_path / "labels.parquet") == (
         "E_HEADER",
         "File 'labels.parquet' has the column 'label' twice: column 2 and 3. "
-        "Name each column once; `path` and `label` are required.",
+        "Name each column once; `path` (or `text`) and `label` are required.",
     )
 
 

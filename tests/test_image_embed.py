@@ -12,11 +12,12 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from torchvision.models import get_model, get_model_weights
 
-from tasks.embed import save_state, unit_views
+from tasks.embed import save_state
 from tasks.modalities import modality
 from tasks.modalities.image import embed
 from tasks.modalities.image.patches import Patches, Pixels, common_side
 from tasks.model import Mistake
+from tasks.unit_vectors import unit_views
 
 OPTIONS = {"weights": None, "device": "cpu", "threads": 1, "batch": 4, "seed": 0}
 

@@ -67,7 +67,7 @@ def test_a_row_without_a_path_and_one_with_a_control_character_are_refused() -> 
 def test_pickles_and_archives_are_never_opened(kind: str) -> None:
     assert fault_of(f"a/b{kind.upper()}") == (
         "E_ASSET_FORMAT",
-        f"Path 'a/b{kind.upper()}' names a '{kind}' file, which is never opened. Images are allowed.",
+        f"Path 'a/b{kind.upper()}' names a '{kind}' file, which is never opened. Images and texts are allowed.",
     )
 
 
@@ -88,7 +88,10 @@ def test_a_file_is_read_and_an_absent_empty_or_odd_one_is_the_fault_of_its_row(t
     assert read_fault(tmp_path, "a/2.png") == ("E_ASSET_MISSING", "File 'a/2.png' is not in the drop.")
     assert read_fault(tmp_path, "b/1.png") == ("E_ASSET_MISSING", "File 'b/1.png' is not in the drop.")
     assert read_fault(tmp_path, "a/1.png/x") == ("E_ASSET_MISSING", "File 'a/1.png/x' is not in the drop.")
-    assert read_fault(tmp_path, "a/0.png") == ("E_ASSET_EMPTY", "File 'a/0.png' has 0 bytes. An image is allowed.")
+    assert read_fault(tmp_path, "a/0.png") == (
+        "E_ASSET_EMPTY",
+        "File 'a/0.png' has 0 bytes. An image or a text is allowed.",
+    )
     no_file = "is not a regular file. Files are allowed."
     assert read_fault(tmp_path, "a") == ("E_ASSET_PATH", f"Path 'a' {no_file}")
     assert read_fault(tmp_path, "a/pipe.png") == ("E_ASSET_PATH", f"Path 'a/pipe.png' {no_file}")

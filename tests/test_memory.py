@@ -116,7 +116,7 @@ def test_embedding_loses_only_the_item_that_fits_nowhere(tmp_path: Path) -> None
         return np.array([next(number)], np.float32)
 
     embedder = Small(giant=4)
-    x, without = embed.embed_rows(manifest, embedder, {}, load, data / "drops", batch=7)
+    x, without = embed.embed_rows(manifest, embedder, {}, load, data / "drops", size=len, batch=7)
     assert without == {4: "It needs more memory than this machine has."}
     assert embedder.calls[:2] == [7, 3]
     wanted = np.array([[n + 1, 1] for n in range(7)], np.float32)

@@ -97,11 +97,16 @@ def test_a_faulty_row_travels_with_its_code_and_the_others_are_packed(tmp_path: 
             "E_ASSET_PATH",
             "Row 'labels.csv:4': Path '../x.png' has '..'. A relative path inside the drop is allowed.",
         ),
-        ("labels.csv:5", "E_ASSET_EMPTY", "Row 'labels.csv:5': File '0.png' has 0 bytes. An image is allowed."),
+        (
+            "labels.csv:5",
+            "E_ASSET_EMPTY",
+            "Row 'labels.csv:5': File '0.png' has 0 bytes. An image or a text is allowed.",
+        ),
         (
             "labels.csv:6",
             "E_ASSET_FORMAT",
-            "Row 'labels.csv:6': Path 'm.pkl' names a '.pkl' file, which is never opened. Images are allowed.",
+            "Row 'labels.csv:6': Path 'm.pkl' names a '.pkl' file, which is never opened. Images and texts are "
+            "allowed.",
         ),
         (
             "labels.csv:7",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from html.parser import HTMLParser
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_only_the_new_drop_is_judged_again(data: Path, capsys: pytest.CaptureFix
 def test_a_changed_limit_is_not_answered_from_the_cache(data: Path) -> None:
     deliver(data, 1, "a", ["cat"])
     run(data)
-    run(data, min_side=9)
+    run(data, ranges={"width": (9, 100)})
     assert gate(data)["row:0001-a/labels.csv:2"] == ("held", "E_RANGE")
 
 
@@ -95,9 +96,9 @@ def test_the_page_is_self_contained_and_a_hostile_class_stays_text(data: Path) -
     ("values", "sentence"),
     [
         ({"splits": ()}, "At least one split is allowed"),
-        ({"min_side": 0}, "1 <= min_side <= max_side is allowed"),
-        ({"min_brightness": 0.9, "max_brightness": 0.1}, "0 <= min_brightness <= max_brightness <= 1 is allowed"),
-        ({"min_contrast": 0.5}, "min_contrast from 0 to below 0.5 is allowed"),
+        ({"ranges": {"hue": (0, 1)}}, "A range of 'hue' is none of those allowed: width, height, brightness, contrast"),
+        ({"ranges": {"width": (9, 4)}}, "For 'width' two finite numbers, the lower one first, are allowed"),
+        ({"ranges": {"width": (0, math.inf)}}, "For 'width' two finite numbers, the lower one first, are allowed"),
         ({"max_class_share_change": 0.0}, "max_class_share_change above 0 and up to 1 is allowed"),
         ({"min_items_per_class": 0}, "min_items_per_class from 1 is allowed"),
         ({"max_quarantined_share": 1.5}, "max_quarantined_share from 0 to 1 is allowed"),

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks import answers, durable, store, validate
-from tasks.model import DUPLICATES, FACTS, GATE, MANIFEST, PASSED, QUARANTINE, Report, Verdict, label_json
+from tasks.modalities.image.measures import FACTS
+from tasks.model import DUPLICATES, GATE, MANIFEST, PASSED, QUARANTINE, Report, Verdict, label_json
 from tasks.validate import Params
 
 GOOD = {"width": 8, "height": 8, "brightness": 0.3, "contrast": 0.2}

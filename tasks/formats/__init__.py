@@ -6,8 +6,9 @@ A format is one file in this folder. A delivery format has `matches` and `record
     matches(folder) -> Path | None     the labels file (or folder) if the drop is labelled in this format
     records(path) -> Iterator[Record]  every row as delivered, good or faulty; DropRejected if the whole cannot be read
     dialect(path) -> {name: text}      what a text format found out on its own: encoding, delimiter (for the receipt)
-    write_dataset(folder, rows, data)  a revision, ready to train: rows of model.DATASET, data(shard, row) -> bytes
-    write_queue(path, rows)            the queue for people to answer elsewhere
+    write_dataset(folder, rows, data, cell)    a revision, ready to train: rows of model.DATASET, data(shard, row) ->
+                                       bytes; cell(bytes) -> the item as it stands in a table, None: each is a file
+    write_queue(path, rows)            the queue for people to answer elsewhere; rows may have the column `text`
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from ..model import CODES, DropRejected, Mistake
+from ._columns import standard as standard  # its words are part of what a delivery is
 
 
 @dataclass(frozen=True, slots=True)

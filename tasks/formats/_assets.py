@@ -17,6 +17,8 @@ from ._text import records_of
 
 LONGEST = 100  # bytes of a file name, before its extension
 
+Cell = Callable[[bytes], str]  # the bytes of an item -> the item as it stands in a table
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)")
 _MAGIC = (
@@ -81,14 +83,21 @@ def label_text(y: str) -> str:
     return label if isinstance(label, str) else y
 
 
-def write_images(
-    folder: Path, rows: Any, data: Callable[[str, int], bytes]
+def write_items(
+    folder: Path, rows: Any, data: Callable[[str, int], bytes], cell: Cell | None
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Write each row's asset to images/<item>.<ext>; yields (relative path, label as text, row) in the rows' order."""
-    (folder / "images").mkdir(parents=True, exist_ok=True)
+    """(relative path of images/<item>.<ext>, which is written; label as text; row) in the rows' order.
+
+    With `cell` nothing is written, and the item itself stands in place of the path.
+    """
+    if cell is None:
+        (folder / "images").mkdir(parents=True, exist_ok=True)
     names = Names()
     for row in records_of(rows):
         content = data(row["shard"], int(row["row"]))
+        if cell is not None:
+            yield cell(content), label_text(row["y"]), row
+            continue
         path = f"images/{names(row['item'])}.{extension(content)}"
         (folder / path).write_bytes(content)
         yield path, label_text(row["y"]), row

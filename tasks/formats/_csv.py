@@ -5,10 +5,11 @@ Python's csv rules in strict mode, on bytes (csv.py says why they are written ou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from . import Fault, rejected, shown
+from ._columns import Required, lacking
 from ._text import LINE_BYTES, Line, decode, lines
 
 DELIMITERS = {b",": "comma", b";": "semicolon", b"\t": "tab", b"|": "pipe"}
@@ -76,7 +77,7 @@ def header_names(line: Line, delimiter: bytes) -> list[str] | None:
     return [column or f"unnamed column {position}" for position, column in enumerate(names, start=1)]
 
 
-def sniff(name: str, file: BinaryIO, required: Sequence[str]) -> bytes:
+def sniff(name: str, file: BinaryIO, required: Required) -> bytes:
     """The one of four delimiters that finds the required columns and agrees with the rows; `file` stays where it is.
 
     Without the required columns it is the one whose header agrees with most rows (the header is then refused by name).
@@ -108,12 +109,12 @@ def sniff(name: str, file: BinaryIO, required: Sequence[str]) -> bytes:
     agreeing: dict[bytes, tuple[bool, int, int]] = {}  # required columns there, rows that agree, columns
     for delimiter in DELIMITERS:
         names = header_names(head, delimiter)
-        if names is not None and (len(names) > 1 or set(required) <= set(names)):
+        if names is not None and (len(names) > 1 or not lacking(required, names)):
             rows = sum(_width(line, delimiter) == len(names) for line in sample[1:])
-            agreeing[delimiter] = (set(required) <= set(names), rows, len(names))
+            agreeing[delimiter] = (not lacking(required, names), rows, len(names))
     rows = len(sample) - 1
     if not agreeing:
-        if (names := header_names(head, b",")) and names[0] in required:
+        if (names := header_names(head, b",")) and not all(lacking([one], names) for one in required):
             return b","  # one column only: the header will be refused by name
         if all(header_names(head, delimiter) is None for delimiter in DELIMITERS):
             raise rejected("E_QUOTE", f"File '{name}' has a quote in its header that is not closed in that line.")

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from ..model import DropRejected
 from . import Fault, rejected, shown
+from ._columns import NEEDED, Required, lacking
 
 LINE_BYTES = 2**20  # a longer line, or record of several lines, is a fault
 FIELD_BYTES = 64 * 2**10  # a longer field is a fault
@@ -123,21 +124,21 @@ def check_fields(source: str, fields: Mapping[str, str]) -> None:
             )
 
 
-def missing_columns(name: str, required: Iterable[str], found: Iterable[str]) -> DropRejected | None:
+def missing_columns(name: str, required: Required, found: Iterable[str]) -> DropRejected | None:
     """E_HEADER naming the first required column that is not found, those found and those that are understood."""
     found = list(found)
-    for column in required:
-        if column not in found:
-            there = ", ".join(shown(other) for other in found) or "none"
-            return DropRejected(
-                "E_HEADER",
-                f"File '{name}' has no column '{column}'. Columns found: {there}. "
-                "Columns are: path, label, and if you have them id, split, annotator, meta_*."
-                if tuple(required) == ("path", "label")
-                else f"File '{name}' has no column '{column}'. Columns found: {there}. "
-                f"Required are: {', '.join(required)}.",
-            )
-    return None
+    choices = lacking(required, found)
+    if choices is None:
+        return None
+    there = ", ".join(shown(other) for other in found) or "none"
+    needed = [one if isinstance(one, str) else " or ".join(one) for one in required]
+    understood = (
+        f"Columns are: {', '.join(needed)}, and if you have them id, split, annotator, meta_*."
+        if required == NEEDED
+        else f"Required are: {', '.join(needed)}."
+    )
+    wanted = " or ".join(f"'{choice}'" for choice in choices)
+    return DropRejected("E_HEADER", f"File '{name}' has no column {wanted}. Columns found: {there}. {understood}")
 
 
 def records_of(rows: Any) -> Iterable[Mapping[str, Any]]:

@@ -2,8 +2,8 @@
 
 Reads   labels.csv, labels.tsv, or the only *.csv / *.tsv of a drop that has no labels file:
 
-            path,label,id,annotator
-            images/0001.png,7,a-0001,maria
+            path,label,id,annotator                     text,label
+            images/0001.png,7,a-0001,maria              "My card, it's lost",lost_card
 
 Writes  a dataset (images/ and labels.csv, exact) and a queue (safe to open in a spreadsheet).
 
@@ -21,21 +21,21 @@ later one is a faulty row, the rows before stand.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import durable
 from . import Fault, Record, faulty, rejected, shown
-from ._assets import label_text, write_images
+from ._assets import Cell, label_text, write_items
+from ._columns import NEEDED, Required
 from ._csv import OpenQuote, header_names, sniff, split
 from ._spreadsheet import prefixed, unprefixed
 from ._text import Line, check_fields, check_length, decode, lines, missing_columns, opened, records_of
 
 __all__ = ["dialect", "matches", "prefixed", "records", "unprefixed", "write_dataset", "write_queue"]
 
-REQUIRED = ("path", "label")
-DATASET_COLUMNS = ("path", "label", "id", "split", "why")
+DATASET_COLUMNS = ("label", "id", "split", "why")  # after the path or the text
 QUEUE_COLUMNS = ("item", "given", "suggestion", "p_wrong", "checks", "reason")
 OTHER_LABELS = ("labels.jsonl", "labels.parquet")
 
@@ -59,13 +59,13 @@ def matches(folder: Path) -> Path | None:
     return labels[0] if labels else None
 
 
-def dialect(path: Path, required: Sequence[str] = REQUIRED) -> Mapping[str, str]:
+def dialect(path: Path, required: Required = NEEDED) -> Mapping[str, str]:
     """{"encoding": "utf-8", "delimiter": ","}"""
     with opened(path) as (file, encoding):
         return {"encoding": encoding, "delimiter": sniff(path.name, file, required).decode()}
 
 
-def records(path: Path, required: Sequence[str] = REQUIRED) -> Iterator[Record]:
+def records(path: Path, required: Required = NEEDED) -> Iterator[Record]:
     """Every row in order, with all its columns; DropRejected where the file as a whole cannot be read.
 
     What only the last row can tell (no rows at all: E_EMPTY; every row wider than the header: E_HEADER_WIDTH) is
@@ -132,7 +132,7 @@ def _untrusted(name: str, physical: Iterator[Line], opened_at: int) -> Iterator[
         first = False
 
 
-def _header(name: str, physical: Iterator[Line], delimiter: bytes, required: Sequence[str]) -> tuple[list[str], int]:
+def _header(name: str, physical: Iterator[Line], delimiter: bytes, required: Required) -> tuple[list[str], int]:
     line = next(line for line in physical if line.length)
     names = header_names(line, delimiter)
     assert names is not None, "sniffed with this delimiter"
@@ -160,18 +160,21 @@ def csv_line(cells: Iterable[str]) -> str:
     return ",".join(quoted) + "\n"
 
 
-def write_dataset(folder: Path, rows: Any, data: Any) -> None:
-    """images/<item>.<ext> and labels.csv with path, label, id, split, why: exact text, so not for a spreadsheet."""
-    table = [csv_line(DATASET_COLUMNS)]
-    for path, label, row in write_images(folder, rows, data):
-        table.append(csv_line((path, label, row["item"], row["split"], row["why"])))
+def write_dataset(folder: Path, rows: Any, data: Any, cell: Cell | None = None) -> None:
+    """images/<item>.<ext> and labels.csv with path, label, id, split, why: exact text, so not for a spreadsheet.
+
+    With `cell` it is labels.csv alone, with text in place of path.
+    """
+    table = [csv_line(("path" if cell is None else "text", *DATASET_COLUMNS))]
+    for item, label, row in write_items(folder, rows, data, cell):
+        table.append(csv_line((item, label, row["item"], row["split"], row["why"])))
     durable.write_text(folder / "labels.csv", "".join(table))
 
 
 def write_queue(path: Path, rows: Any) -> None:
     """The queue for a spreadsheet: text cells are prefixed (see `prefixed`), `action` and `label` wait to be filled."""
     rows = list(records_of(rows))
-    columns = [*QUEUE_COLUMNS, *(["path"] if any(row.get("path") for row in rows) else [])]
+    columns = [*QUEUE_COLUMNS, *(name for name in ("path", "text") if any(row.get(name) for row in rows))]
     table = [csv_line((*columns, "action", "label"))]
     for row in rows:
         cells = [_cell(column, row) for column in columns]

@@ -25,7 +25,7 @@ from typing import Any
 
 from .. import durable
 from . import Fault, Record, faulty, shown
-from ._assets import Names, extension, label_text
+from ._assets import Cell, Names, extension, label_text
 from ._text import records_of
 from .csv import csv_line
 
@@ -88,8 +88,11 @@ def _listed(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
     return sorted(kept, key=lambda entry: os.fsencode(entry.name))
 
 
-def write_dataset(folder: Path, rows: Any, data: Callable[[str, int], bytes]) -> None:
-    """<split>/<class>/<item>.<ext>, ready for torchvision's ImageFolder; classes.csv if a class has another folder."""
+def write_dataset(folder: Path, rows: Any, data: Callable[[str, int], bytes], cell: Cell | None = None) -> None:
+    """<split>/<class>/<item>.<ext>, ready for torchvision's ImageFolder; classes.csv if a class has another folder.
+
+    An item that could stand in a table (`cell`) is a text: <item>.txt, ready for load_files of scikit-learn.
+    """
     splits, classes, items = Names(), Names(), Names()
     renamed: dict[str, str] = {}
     for row in records_of(rows):
@@ -99,7 +102,7 @@ def write_dataset(folder: Path, rows: Any, data: Callable[[str, int], bytes]) ->
             renamed[classes(label)] = label
         place = folder / splits(row["split"]) / classes(label) if row["split"] else folder / classes(label)
         place.mkdir(parents=True, exist_ok=True)
-        (place / f"{items(row['item'])}.{extension(content)}").write_bytes(content)
+        (place / f"{items(row['item'])}.{extension(content) if cell is None else 'txt'}").write_bytes(content)
     if renamed:
         table = [csv_line(("folder", "class")), *map(csv_line, sorted(renamed.items()))]
         durable.write_text(folder / "classes.csv", "".join(table))

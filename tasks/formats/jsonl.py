@@ -3,6 +3,7 @@
 Reads   labels.jsonl, one object a line:
 
             {"path": "images/0001.png", "label": "7", "id": "a-0001", "annotator": "maria"}
+            {"text": "My card is lost", "label": "lost_card"}
 
 Writes  a dataset (images/ and labels.jsonl) and a queue, both exact: what is read back is what was written.
 
@@ -18,16 +19,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import durable
 from . import Fault, Record, faulty, rejected, shown
-from ._assets import write_images
+from ._assets import Cell, write_items
+from ._columns import NEEDED, Required
 from ._text import check_fields, check_length, decode, lines, missing_columns, opened, records_of
 
-REQUIRED = ("path", "label")
 DEPTH = 64  # levels of brackets
 DIGITS = 4300  # of an integer: Python's own limit, above which a reader refuses it or takes seconds
 
@@ -50,7 +51,7 @@ def dialect(path: Path) -> Mapping[str, str]:
         return {"encoding": encoding}
 
 
-def records(path: Path, required: Sequence[str] = REQUIRED) -> Iterator[Record]:
+def records(path: Path, required: Required = NEEDED) -> Iterator[Record]:
     """Every line in order, with all its keys; DropRejected, after the last one, if none has a required key."""
     seen: dict[str, None] = {}  # every key in the order of first sight
     empty, good = True, False
@@ -178,19 +179,22 @@ def _line(row: Mapping[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")) + "\n"
 
 
-def write_dataset(folder: Path, rows: Any, data: Any) -> None:
-    """images/<item>.<ext> and labels.jsonl with path, label, id, split, why; the label as the JSON value it is."""
+def write_dataset(folder: Path, rows: Any, data: Any, cell: Cell | None = None) -> None:
+    """images/<item>.<ext> and labels.jsonl with path, label, id, split, why; the label as the JSON value it is.
+
+    With `cell` it is labels.jsonl alone, with text in place of path.
+    """
     table = [
         _line(
             {
-                "path": path,
+                "path" if cell is None else "text": item,
                 "label": json.loads(row["y"]),
                 "id": row["item"],
                 "split": row["split"],
                 "why": row["why"],
             }
         )
-        for path, _, row in write_images(folder, rows, data)
+        for item, _, row in write_items(folder, rows, data, cell)
     ]
     durable.write_text(folder / "labels.jsonl", "".join(table))
 

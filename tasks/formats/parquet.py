@@ -1,6 +1,6 @@
 """What do labels in a Parquet file say?
 
-Reads   labels.parquet with the columns path, label and, if there are, id, split, annotator, meta_*.
+Reads   labels.parquet with the columns path or text, label and, if there are, id, split, annotator, meta_*.
 
 Everything is text, by Arrow's own cast: text as it is, integers (with nulls too) as digits, booleans as true / false,
 floats in their shortest form (1.0 is `1`: whoever means a class name delivers text), dates and timestamps (int96 too)
@@ -11,14 +11,13 @@ is refused. A value's bytes that are not UTF-8 are the fault of their row. A row
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from .. import store
 from . import Fault, Record, faulty, rejected, shown
+from ._columns import NEEDED, Required
 from ._text import check_fields, decode, missing_columns
-
-REQUIRED = ("path", "label")
 
 
 def matches(folder: Path) -> Path | None:
@@ -27,7 +26,7 @@ def matches(folder: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def records(path: Path, required: Sequence[str] = REQUIRED) -> Iterator[Record]:
+def records(path: Path, required: Required = NEEDED) -> Iterator[Record]:
     """Every row in order, with all its columns; its raw bytes are its cells as JSON. DropRejected if unreadable."""
     if not path.stat().st_size:
         raise rejected("E_EMPTY", f"File '{path.name}' has 0 bytes.")

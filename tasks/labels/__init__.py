@@ -7,6 +7,7 @@ A kind is one file in this folder. Its module has:
     classes_of(y) -> names    the class names in a label: what the vocabulary check looks at
     target(y) -> name or None what an audit checks against a model; None: this label cannot be audited
     encode(ys, classes) -> (N, C) float32     Y as a vector, for (X, Y) anomaly detection
+    PAIRED = True             where Y is a text of its own: embed makes vectors of show(y), and no class is expected
 """
 
 from __future__ import annotations
@@ -28,3 +29,8 @@ def kind(name: str) -> ModuleType:
     if name not in kinds():
         raise Mistake(f"Unknown label kind '{name}'. Kinds are: {', '.join(kinds())}. Change task.kind in params.yaml.")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def is_paired(name: str) -> bool:
+    """Whether the Y of a label kind is a text of its own."""
+    return bool(getattr(kind(name), "PAIRED", False))

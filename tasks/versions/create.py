@@ -13,7 +13,9 @@ import re
 from pathlib import Path
 
 from .. import durable
-from ..model import Mistake
+from ..labels import kind
+from ..modalities import modality
+from ..model import Mistake, Task
 from . import data, git
 from .code import write_code_versions
 from .workspace import lock
@@ -31,15 +33,21 @@ KEPT = {  # the file that keeps each folder in git: a stage's input must never b
 LOCAL_REMOTE = "../.assay/remote"  # relative to .dvc/config: in the workspace, so the only copy until you add another
 
 
-def init(folder: Path, *, embed_model: str = "patches", remote: Path | str | None = None) -> list[str]:
+def init(
+    folder: Path, *, embed_model: str | None = None, remote: Path | str | None = None, task: Task | None = None
+) -> list[str]:
     """Make a workspace at `folder`; returns the files made, none if it is one already. Safe to repeat after a crash.
 
-    `remote`: where DVC keeps the bytes, a folder or an address such as s3://bucket/path; by default .assay/remote.
+    `task`: what is labelled; by default images with one class each. `embed_model`: by default the modality's offline
+    one. `remote`: where DVC keeps the bytes, a folder or an address such as s3://bucket/path; by default .assay/remote.
     """
     if folder.exists() and not folder.is_dir():
         raise Mistake(f"'{folder}' is a file. Choose a folder: assay init DIR")
     texts = {name: template(name) for name in (*WHOLE, *OFFERED, *LINES)}
-    texts["params.yaml"] = with_embedder(texts["params.yaml"], embed_model)
+    task = task or Task()
+    kind(task.kind)
+    texts["params.yaml"] = with_task(texts["params.yaml"], task)
+    texts["params.yaml"] = with_embedder(texts["params.yaml"], embed_model or modality(task.modality).OFFLINE)
     if _is_complete(folder):
         return []
     _refuse_other_content(folder, texts)
@@ -63,6 +71,13 @@ def with_embedder(text: str, model: str) -> str:
     if line.search(text):
         return line.sub(rf"\g<1>{model}", text)
     return re.sub(r"^embed:( \{\})?$", f"embed:\n  model: {model}", text, flags=re.MULTILINE)
+
+
+def with_task(text: str, task: Task) -> str:
+    """params.yaml with `task.modality` and `task.kind` set."""
+    for key, value in (("modality", task.modality), ("kind", task.kind)):
+        text = re.sub(rf"^(  {key}: )\S+", rf"\g<1>{value}", text, count=1, flags=re.MULTILINE)
+    return text
 
 
 def _is_complete(folder: Path) -> bool:

@@ -14,10 +14,19 @@ from typing import Any
 _HOMES = {
     "facts": "decode",
     "load": "decode",
+    "size": "decode",
     "thumbnail": "decode",
+    "preview": "decode",
+    "example": "example",
+    "FACTS": "measures",
+    "RANGES": "measures",
     "EMBEDDERS": "embed",
+    "resolve_auto": "embed",
     "augment": "augment",
 }
+DECODER = "pillow"
+OFFLINE = "patches"  # the embedder that needs no download
+cell = None  # an image is a file
 
 
 def __getattr__(name: str) -> Any:

@@ -45,6 +45,7 @@ from .. import Unreadable
 
 MOST_PIXELS = 89_478_485  # where Pillow begins to warn of a decompression bomb; `load` has no other limit
 MOST_BYTES = 2**31 - 1
+PREVIEW = 96  # pixels a side
 
 # The readers are called themselves, not through Image.open: the type is known, and no other parser sees the bytes.
 READERS: Mapping[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
@@ -83,7 +84,7 @@ class _Decoded:
 
 
 def facts(data: bytes, limits: Mapping[str, int]) -> dict[str, Any]:
-    """Decode fully; the columns of model.FACTS but `asset`. Limits: `max_pixels`, `max_bytes`. Unreadable if not."""
+    """Decode fully; the columns of FACTS but `asset`. Limits: `max_pixels`, `max_bytes`. Unreadable if not."""
     decoded = _decode(data, limits["max_pixels"], limits["max_bytes"])
     counts = decoded.rgb.convert("L").histogram()
     pixels = decoded.rgb.width * decoded.rgb.height
@@ -106,6 +107,16 @@ def facts(data: bytes, limits: Mapping[str, int]) -> dict[str, Any]:
 def load(data: bytes) -> NDArray[np.uint8]:
     """The image as (H, W, 3) uint8 RGB by the rules above; Unreadable if it is none."""
     return np.array(_decode(data, MOST_PIXELS, MOST_BYTES).rgb, dtype=np.uint8)
+
+
+def size(image: NDArray[np.uint8]) -> int:
+    """Its bytes in memory."""
+    return int(image.nbytes)
+
+
+def preview(data: bytes) -> tuple[str, bytes]:
+    """("image/png", a thumbnail)"""
+    return "image/png", thumbnail(data, PREVIEW)
 
 
 def thumbnail(data: bytes, size: int) -> bytes:

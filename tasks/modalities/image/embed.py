@@ -32,12 +32,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ...model import Mistake
+from . import OFFLINE
 from .patches import FloatArray, Patches, Pixels, State
 
 if TYPE_CHECKING:
     import torch
 
-OFFLINE = "patches"
 PRETRAINED = "resnet18"  # what `auto` becomes where its weights can be had: small, and good enough to audit with
 
 
