@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import answers, canaries, durable, noise, ownmodel, pairing_stage, store, vectors
+from . import answers, canaries, durable, noise, ownmodel, pairing_stage, ranking_canaries, store, vectors
 from . import labels as label_kinds
 from .confidence import Judged
 from .model import FINDINGS, MANIFEST, PASSED, SCORES, Report, Task
@@ -215,7 +215,7 @@ def run(data: Path, params: Params) -> Report:
     found = audit(items, ys, place, near, params, shows=shows, confirmed=spoken, own=own)
     chosen = found.ranking.chosen
     print(f"audit: {chosen.check}, {', '.join(f'{name} {value}' for name, value in found.ranking.fit.items())}")
-    planted = canaries.of_ranking(found.ranking, params, share=params.canaries)
+    planted = ranking_canaries.tried(found.ranking, params, share=params.canaries)
     notes = (*given.get("doubts", ()), *found.notes, *canaries.notes(planted, chosen.check, params.least_recall))
     with durable.fresh_folder(data / "audit") as folder:
         store.write_table(folder / "scores.parquet", SCORES, found.scores)

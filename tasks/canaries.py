@@ -22,18 +22,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import combined, posterior
-from .confidence import Judged, confident_learning
 from .model import CANARIES_FELL
-from .outoffold import IntArray, ProbabilityArray
-from .ranking import METHODS, Method, Ranking
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 KINDS = ("uniform", "pair", "one class")
 FEWEST = 50  # assessed labels; with fewer, canaries would be a large part of what the audit learns from
 
 # shapes: M assessed labels, K classes
 
-Judge = Callable[[IntArray], Mapping[str, Judged]]  # labels -> check -> its judgement
+Judge = Callable[[IntArray], Mapping[str, BoolArray]]  # labels, (M,) -> check -> which of them it flags
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Tried:
 
 
 def plant(
-    given_M: IntArray, next_M: IntArray, doubted_M: NDArray[np.bool_], classes: int, *, share: float, seed: int
+    given_M: IntArray, next_M: IntArray, doubted_M: BoolArray, classes: int, *, share: float, seed: int
 ) -> tuple[IntArray, NDArray[np.object_]]:
     """The shadow labels, (M,), and for each the kind of canary that it is ("" for none).
 
@@ -94,60 +93,64 @@ def plant(
 
 
 def tried(
-    before: Mapping[str, Judged], shadow_M: IntArray, kind_M: NDArray[np.object_], judge: Judge
+    before: Mapping[str, BoolArray], shadow_M: IntArray, kind_M: NDArray[np.object_], judge: Judge
 ) -> tuple[Tried, ...]:
-    """Let `judge` look at the shadow copy, and count; `before`: what it said of the labels as they are."""
+    """Let `judge` look at the shadow copy, and count; `before`: its flags on the labels as they are."""
     if not (kind_M != "").any():
         return ()
     kinds = [kind for kind in KINDS if (kind_M == kind).any()]
     results = []
-    for check, judged in judge(shadow_M).items():
-        flagged_M = judged.flagged_N
+    for check, flagged_M in judge(shadow_M).items():
         results.append(
             Tried(
                 check,
                 {kind: int((kind_M == kind).sum()) for kind in kinds},
                 {kind: int(flagged_M[kind_M == kind].sum()) for kind in kinds},
-                int((flagged_M & (kind_M == "") & ~before[check].flagged_N).sum()),
+                int((flagged_M & (kind_M == "") & ~before[check]).sum()),
             )
         )
     return tuple(results)
 
 
-def of_ranking(ranking: Ranking, method: Method, *, share: float) -> tuple[Tried, ...]:
-    """Canaries for every check of a ranking; none where it has assessed too few labels."""
-    if not len(ranking.rows_M):
+def of_findings(
+    items: Sequence[str],
+    names: Sequence[str | None],
+    likely: Sequence[str | None],
+    found: Sequence[Mapping[str, Any]],
+    ask: Callable[[Sequence[str | None]], Sequence[Mapping[str, Any]]],
+    *,
+    checks: Sequence[str],
+    share: float,
+    seed: int,
+) -> tuple[Tried, ...]:
+    """Canaries for checks that write findings, rows with `item` and `check`.
+
+    `names`: the class of each of the N items, None where no check can say anything; `likely`: the class that it is
+    taken for next; `found`: the findings on the labels as they are; `ask`: those on other names.
+    """
+    rows_M = np.array([n for n, name in enumerate(names) if name is not None], dtype=np.int64)
+    classes = sorted({str(names[n]) for n in rows_M})
+    if len(classes) < 2:
         return ()
-    shadow_M, kind_M = plant(
-        ranking.given_M,
-        ranking.chosen.suggestion_N,
-        ranking.chosen.flagged_N,
-        len(ranking.classes),
-        share=share,
-        seed=method.seed,
-    )
-    own_MK = None if ranking.fit.get("scale") else ranking.plain_MK
+    column = {name: k for k, name in enumerate(classes)}
+    given_M = np.array([column[str(names[n])] for n in rows_M], dtype=np.int64)
+    next_M = np.array([column.get(str(likely[n]), -1) for n in rows_M], dtype=np.int64)
+    next_M = np.where((next_M < 0) | (next_M == given_M), (given_M + 1) % len(classes), next_M)
 
-    def judge(labels_M: IntArray) -> Mapping[str, Judged]:
-        p_MK, plain_MK = ranking.p_MK, ranking.plain_MK
-        parts: tuple[ProbabilityArray, ...] = ()
-        if ranking.looks is not None:
-            logistic = combined.Logistic(float(ranking.fit["scale"]), method.max_iter, method.threads)
-            found = combined.combine(
-                ranking.looks,
-                labels_M,
-                ranking.folds_M,
-                classes=len(ranking.classes),
-                logistic=logistic,
-                own_NK=own_MK,
-            )
-            p_MK, plain_MK, parts = found.p_NK, found.plain_NK, (found.near_NK, found.fitted_NK)
-        return {
-            posterior.CHECK: posterior.judge(p_MK, parts, labels_M),
-            METHODS["confident"]: confident_learning(plain_MK, labels_M, method.flag_by),
-        }
+    def flags(rows: Sequence[Mapping[str, Any]]) -> dict[str, BoolArray]:
+        named = {check: {row["item"] for row in rows if row["check"] == check} for check in checks}
+        return {check: np.array([items[n] in named[check] for n in rows_M], dtype=bool) for check in checks}
 
-    return tried(ranking.judged, shadow_M, kind_M, judge)
+    def judge(shadow_M: IntArray) -> dict[str, BoolArray]:
+        shadow = list(names)
+        for m in np.flatnonzero(shadow_M != given_M).tolist():
+            shadow[rows_M[m]] = classes[shadow_M[m]]
+        return flags(ask(shadow))
+
+    before = flags(found)
+    doubted_M: BoolArray = np.logical_or.reduce(list(before.values()))
+    shadow_M, kind_M = plant(given_M, next_M, doubted_M, len(classes), share=share, seed=seed)
+    return tried(before, shadow_M, kind_M, judge)
 
 
 def figures(results: Sequence[Tried], check: str) -> dict[str, float]:

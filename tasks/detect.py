@@ -3,6 +3,7 @@
 Reads   data/ingest/manifest, data/ingest/duplicates, data/validate/passed.parquet, data/verdicts, data/relate,
         data/embed/vectors or the user's own vectors in data/model
 Writes  data/detect/findings.parquet: the notable ones only; the report counts them by check
+        data/detect/canaries.json: how the checks that speak of a label did on planted errors (canaries.py)
 
     xy_<detector>_v1           on the concatenation of X (centred, <= `width` principal directions) and one-hot Y
     neighbour_disagreement_v1  the nearest items have another label
@@ -31,7 +32,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from . import answers, copies, durable, nearest, store, targets, vectors
+from . import answers, canaries, copies, durable, nearest, store, targets, vectors
 from . import labels as label_kinds
 from .model import DUPLICATES, FINDINGS, MANIFEST, PASSED, Mistake, Report, Task
 from .store import FloatArray
@@ -60,6 +61,7 @@ class Params:
     least_severity: float = 0.5  # 0..1; .5 = three robust standard deviations above the median
     disagreement: float = 0.6  # 0..1; the weighted share of neighbours with another label
     near_distance: float = 0.05  # 0..2 between unit vectors; nearer ones are near-duplicates
+    canaries: float = 0.05  # share of the labels that are planted wrong in a shadow copy, 0 (none) to .3
     max_items: int = 40_000  # items, >= 100; more are scored against a seeded sample of so many
     threads: int = 2  # >= 1
     seed: int = 0
@@ -77,6 +79,7 @@ class Params:
             ("least_severity", 0, 1),
             ("disagreement", 0, 1),
             ("near_distance", 0, 2),
+            ("canaries", 0, 0.3),
             ("max_items", 100, 10**9),
             ("threads", 1, 1024),
         ):
@@ -223,10 +226,12 @@ def odd(
     near: vectors.Neighbours,
     params: Params,
     texts: vectors.Vectors | None = None,
+    *,
+    labels_only: bool = False,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Findings of xy_*, outlier_v1 and neighbour_disagreement_v1, and notes on what could not be looked at.
 
-    `texts` are the vectors of the Y where it is an item of its own.
+    `texts` are the vectors of the Y where it is an item of its own. `labels_only`: without outlier_v1, which asks X.
     """
     kind = label_kinds.kind(params.task.kind)
     names = [kind.target(y) for y in ys]
@@ -259,8 +264,7 @@ def odd(
     if len(usable) < FEWEST:
         return found, [*notes, f"Only {len(usable)} items have vectors; {FEWEST} are needed to call one odd."]
     x_ND = vectors.centred(place.x_ND[usable], params.width)
-    score_N = anomaly(x_ND, params.outlier, params)
-    how_odd_N = severity(score_N)
+    how_odd_N = np.zeros(len(x_ND)) if labels_only else severity(anomaly(x_ND, params.outlier, params))
     for rank, m in enumerate(notable(how_odd_N, params.least_severity, params.outlier_share), 1):
         reason = f"It is unlike the other items: number {rank} of {len(usable):,} to {params.outlier}."
         add(int(usable[m]), "outlier_v1", float(how_odd_N[m]), reason, None)
@@ -336,6 +340,29 @@ def doubled(
     return found, []
 
 
+def _canaries(
+    items: Sequence[str],
+    ys: Sequence[str],
+    place: vectors.Vectors,
+    near: vectors.Neighbours,
+    params: Params,
+    found: Sequence[Mapping[str, Any]],
+) -> tuple[canaries.Tried, ...]:
+    """How the checks that speak of a label do on planted errors; `found`: what `odd` says of the labels as they are."""
+    kind = label_kinds.kind(params.task.kind)
+    names = [kind.target(y) if fault is None else None for y, fault in zip(ys, place.faults, strict=True)]
+    checks = ("neighbour_disagreement_v1", *(f"xy_{name.lower()}_v1" for name in params.detectors))
+
+    def ask(shadow: Sequence[str | None]) -> Sequence[Mapping[str, Any]]:
+        turned = [y if name is None else kind.parse(name) for y, name in zip(ys, shadow, strict=True)]
+        return odd(items, turned, place, near, params, labels_only=True)[0]
+
+    _, leaders = disagreement(near, names, params.neighbours)
+    return canaries.of_findings(
+        items, names, leaders, found, ask, checks=checks, share=params.canaries, seed=params.seed
+    )
+
+
 def run(data: Path, params: Params) -> Report:
     passed = set(store.read_table(data / "validate" / "passed.parquet", PASSED)["item"])
     state = answers.state(answers.read(data / "verdicts"))
@@ -349,10 +376,12 @@ def run(data: Path, params: Params) -> Report:
     texts = targets.located(data, items, ys) if label_kinds.is_paired(params.task.kind) else None
     strange, notes = odd(items, ys, place, near, params, texts)
     double, more = doubled(manifest, delivered, near, params)
+    planted = () if texts is not None else _canaries(items, ys, place, near, params, strange)
     order = {item: n for n, item in enumerate(items)}
     found = sorted([*strange, *double], key=lambda row: (row["check"], -row["severity"], order[row["item"]]))
     with durable.fresh_folder(data / "detect") as folder:
         store.write_table(folder / "findings.parquet", FINDINGS, store.frame(FINDINGS, found))
+        store.write_json(folder / "canaries.json", {"canaries": [one.told() for one in planted]})
     counts: Mapping[str, int] = {"items": len(items), "findings": len(found)}
     counts = {**counts, **Counter(row["check"] for row in found)}
     figures = {"found_share": round(len({row["item"] for row in found}) / len(items), 6)} if items else {}

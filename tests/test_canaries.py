@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.tree import DecisionTreeClassifier
 
-from tasks import audit, canaries, store
+from tasks import audit, canaries, ranking_canaries, store
 from tasks.confidence import confident_learning
 from tasks.model import SCORES
 from tasks.outoffold import FloatArray, IntArray
@@ -51,7 +51,7 @@ def test_labels_in_doubt_are_left_alone_and_small_sets_have_no_canaries() -> Non
 def test_an_audit_of_clean_digits_finds_nearly_all_canaries_by_every_check() -> None:
     labels, x_ND, _ = digits()
     ranking = audit.rank(labels, embeddings=x_ND, method=METHOD)
-    results = canaries.of_ranking(ranking, METHOD, share=0.06)
+    results = ranking_canaries.tried(ranking, METHOD, share=0.06)
     assert [one.check for one in results] == ["label_noise_v2", "label_noise_v1"]
     for one in results:
         assert sum(one.planted.values()) == 105
@@ -64,15 +64,14 @@ def test_in_sample_probabilities_make_the_canaries_fall() -> None:
     """A model that has learnt the shadow's labels by heart agrees with them."""
     _, x_ND, given_N = digits()
 
-    def by_heart(labels_N: IntArray) -> dict[str, audit.Judged]:
+    def by_heart(labels_N: IntArray) -> dict[str, canaries.BoolArray]:
         model = DecisionTreeClassifier(random_state=0).fit(x_ND, labels_N)
-        return {"by heart": confident_learning(model.predict_proba(x_ND), labels_N)}
+        return {"by heart": confident_learning(model.predict_proba(x_ND), labels_N).flagged_N}
 
-    def held_out(labels_N: IntArray) -> dict[str, audit.Judged]:
+    def held_out(labels_N: IntArray) -> dict[str, canaries.BoolArray]:
         folds_N = audit.fold_ids([str(n) for n in range(len(x_ND))], labels_N, 5, 0)
-        return {
-            "held out": confident_learning(audit.out_of_fold(x_ND, labels_N, folds_N, classes=10, scale=5), labels_N)
-        }
+        p_NK = audit.out_of_fold(x_ND, labels_N, folds_N, classes=10, scale=5)
+        return {"held out": confident_learning(p_NK, labels_N).flagged_N}
 
     shadow_N, kind_N = planted(given_N)
     (fooled,) = canaries.tried(by_heart(given_N), shadow_N, kind_N, by_heart)

@@ -234,3 +234,18 @@ def test_a_workspace_of_which_nothing_passed_completes(tmp_path: Path) -> None:
     report = detect.run(data, ONE_CORE)
     assert report.counts == {"items": 0, "findings": 0}
     assert len(store.read_table(data / "detect" / "findings.parquet", FINDINGS)) == 0
+
+
+def test_planted_errors_are_found_by_the_checks_that_see_the_label(tmp_path: Path) -> None:
+    classes, x_ND = toy.clusters({"a": 100, "b": 100, "c": 100}, spread=0.1)
+    data = tmp_path / "data"
+    toy.write(data, toy.labels(classes), x_ND)
+    inputs = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    detect.run(data, ONE_CORE)
+    told = store.read_json(data / "detect" / "canaries.json")["canaries"]
+    assert [row["check"] for row in told] == ["neighbour_disagreement_v1", "xy_knn_v1", "xy_lof_v1"]
+    assert all(row["kinds"]["uniform"]["planted"] == 5 for row in told)
+    assert told[0]["recall"] == told[1]["recall"] == 1.0
+    found = store.read_table(data / "detect" / "findings.parquet", FINDINGS)
+    assert "neighbour_disagreement_v1" not in set(found["check"])  # nothing was wrong, and the copy is gone
+    assert {path: path.read_bytes() for path in inputs} == inputs
