@@ -29,6 +29,7 @@ bench: setup  ## what docs/ claims, measured again; minutes, and a quiet machine
 	mkdir -p benchmarks/results
 	$(THREADS) $(BIN)/python benchmarks/receive.py benchmarks/results/receive.json
 	$(THREADS) $(BIN)/python benchmarks/increment.py benchmarks/results/increment.json
+	$(THREADS) $(BIN)/python benchmarks/calibration.py benchmarks/results/calibration.json
 
 format: setup
 	$(BIN)/ruff check --fix .
