@@ -24,6 +24,13 @@ from .confusion import confusion
 
 FINDS = 40  # items on the page
 LONGEST_LABEL = 200  # characters of a label on the page
+CANARY_KINDS = {  # of classes, then of pairs
+    "uniform": "found: any class",
+    "pair": "likeliest",
+    "one class": "one class",
+    "shuffled": "found: any text",
+    "hard": "a near item's text",
+}
 ROWS = 50  # quarantined rows and held subjects shown; the rest are counted
 
 
@@ -62,6 +69,7 @@ def collect(workspace: Path, story: Story) -> dict[str, Any]:
     gate = _table(data / "validate" / "gate.parquet", GATE)
     audit = reports.get("audit")
     held = [row for row in gate.to_dict("records") if row["status"] == "held"]
+    checks = _checks(data)
     return {
         "name": workspace.resolve().name,
         "revisions": versions.log(workspace),
@@ -69,7 +77,12 @@ def collect(workspace: Path, story: Story) -> dict[str, Any]:
         **(story.doubts or doubts(workspace)),
         "queue_size": len(_table(data / "triage" / "queue.parquet", QUEUE)),
         "noise": audit.figures.get("noise_rate") if audit else None,
-        "checks": _checks(data),
+        "checks": checks,
+        "canary_kinds": [
+            (kind, title)
+            for kind, title in CANARY_KINDS.items()
+            if any(kind in row.get("canaries", {}).get("kinds", {}) for row in checks)
+        ],
         "used": {stage: report.used for stage, report in reports.items() if report.used},
         "quarantine": quarantine.to_dict("records")[:ROWS],
         "quarantined": len(quarantine),

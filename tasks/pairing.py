@@ -85,7 +85,7 @@ def audit(
         some,
     )
     found = ranked(pairs, params, seed)
-    told = {
+    told: dict[str, Any] = {
         "check": CHECK,
         "canary_recall": {kind: round(share, 6) for kind, share in found.tried.by_kind.items()},
         "canaries": [_told(found.tried)],
@@ -129,6 +129,7 @@ def audit(
         **{f"canary_recall_{kind}": round(share, 6) for kind, share in found.tried.by_kind.items()},
         "canary_precision": round(found.tried.precision, 6),
     }
+    told["checks"] = [{"check": CHECK, "flagged": len(flagged)}]
     noise = {**figures, **told} | {"folds": folds, "not_assessable": _counted(why)}
     return PairAudit(
         store.frame(SCORES, scores),
@@ -199,7 +200,7 @@ def _counted(why: Sequence[str | None]) -> dict[str, int]:
 def _told(tried: Tried) -> dict[str, Any]:
     """The canaries as noise.json has them for every check."""
     kinds = {kind: {"planted": count, "found": tried.found[kind]} for kind, count in tried.planted.items()}
-    return {"check": CHECK, "recall": round(tried.recall, 6), "precision": round(tried.precision, 6)} | kinds
+    return {"check": CHECK, "recall": round(tried.recall, 6), "precision": round(tried.precision, 6), "kinds": kinds}
 
 
 def notes(why: Sequence[str | None], tried: Tried, least: float, copied: int, wrong: float) -> Iterator[str]:

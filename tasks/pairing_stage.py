@@ -1,6 +1,6 @@
 """How do the pairs of a workspace reach their audit, and what does `audit` leave behind for them?
 
-Reads   data/embed/{vectors,targets,texts}, data/ingest/manifest
+Reads   data/embed/{vectors,targets,texts}, data/ingest/manifest, the user's own vectors of X in data/model
 Writes  data/audit: scores.parquet, findings.parquet, methods.parquet (what every method says of every pair),
         noise.json, severity.csv, and the confusion tables with their header alone: texts have no classes to confuse
 
@@ -39,7 +39,7 @@ def run(
     found = pairing.audit(
         items,
         [None if y == "null" else show(y) for y in ys],
-        vectors.joint(data / "embed" / "vectors", items),
+        vectors.of(data, items),
         targets.located(data, items, ys),
         params,
         x_texts=targets.texts(data, items),

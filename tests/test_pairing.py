@@ -95,7 +95,7 @@ def test_the_canaries_tell_recall_by_kind_and_precision(swapped: PairAudit) -> N
     assert swapped.notes[0].startswith(
         "Of the pairs that were made wrong in a copy of this data pair_mismatch_v1 flags"
     )
-    assert swapped.noise["canaries"][0]["shuffled"]["planted"] >= 60
+    assert swapped.noise["canaries"][0]["kinds"]["shuffled"]["planted"] >= 60
 
 
 def test_recall_under_the_threshold_is_said() -> None:
