@@ -30,6 +30,8 @@ bench: setup  ## what docs/ claims, measured again; minutes, and a quiet machine
 	$(THREADS) $(BIN)/python benchmarks/receive.py benchmarks/results/receive.json
 	$(THREADS) $(BIN)/python benchmarks/increment.py benchmarks/results/increment.json
 	$(THREADS) $(BIN)/python benchmarks/calibration.py benchmarks/results/calibration.json
+	$(THREADS) $(BIN)/python benchmarks/outoffold.py benchmarks/results/outoffold.json
+	$(THREADS) $(BIN)/python benchmarks/graph.py benchmarks/results/graph.json
 
 format: setup
 	$(BIN)/ruff check --fix .

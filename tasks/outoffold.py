@@ -102,7 +102,7 @@ def best_scale(
         return scales[0]
 
     told = logistic.each_scale(
-        x_ND, labels_N, folds_N, classes, scales=scales, max_iter=max_iter, tolerance=1e-6, threads=threads
+        x_ND, labels_N, folds_N, classes, scales=scales, max_iter=max_iter, tolerance=1e-5, threads=threads
     )
     chosen = max(range(len(scales)), key=lambda s: (agreement(told[s], labels_N), -scales[s]))
     return scales[chosen]
