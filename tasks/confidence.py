@@ -6,6 +6,7 @@ by row and grows quadratically. Pure functions on probabilities; `checked` is th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ BoolArray = NDArray[np.bool_]
 CHECK = "label_noise_v1"
 FLAG_RULES = ("p_wrong", "prune_by_noise_rate", "prune_by_class", "both", "confident_learning")
 PRIOR = 10  # items
+Z = 1.96  # standard errors on each side of a 95 % interval
 
 # shapes: N items, K classes
 
@@ -81,11 +83,15 @@ def likeliest_other(p_NK: ProbabilityArray, given_N: IntArray) -> tuple[IntArray
 
 
 def chance(low: float, high: float, items: int) -> tuple[float, float]:
-    """`low` and `high`, shares of `items` things, widened by two standard errors of a share, within [0, 1]."""
+    """`low` and `high`, shares of `items` things, each widened to its end of Wilson's 95 % interval."""
     if not items:
         return 0.0, 1.0
-    spread = [1.96 * float(np.sqrt(share * (1 - share) / items)) for share in (low, high)]
-    return max(0.0, low - spread[0]), min(1.0, high + spread[1])
+    ends = []
+    for share, sign in ((low, -1), (high, 1)):
+        middle = share + Z * Z / (2 * items)
+        spread = Z * math.sqrt(max(share * (1 - share), 0) / items + Z * Z / (4 * items * items))
+        ends.append((middle + sign * spread) / (1 + Z * Z / items))
+    return max(0.0, ends[0]), min(1.0, ends[1])
 
 
 def in_sample() -> Mistake:

@@ -31,6 +31,7 @@ CHECK = "label_noise_v2"
 TILT = 0.3  # of the log-odds of p_wrong in a severity, beside the score
 PRIOR = 10.0  # items a class
 POWERS = tuple(np.geomspace(0.5, 5.6, 15).tolist())
+LEAST = 0.01  # of the PRIOR items are wrong, at least: a rate of exactly 0 could never be left again
 ROUNDS = 40  # of a fit, at most; each power begins where the last one ended
 STILL = 1e-6  # a change of the mean log-likelihood below which a fit has ended
 AS_LIKELY = 2.0  # nats below the best that are no worse: of such powers the largest is taken (see below)
@@ -139,7 +140,7 @@ def _fit(
 
 def _shrunk(counts_KK: ProbabilityArray, away: float) -> ProbabilityArray:
     """Counts as P(given | true), with PRIOR items a class that are right as often as all are, else evenly wrong."""
-    classes = len(counts_KK)
+    classes, away = len(counts_KK), max(away, LEAST)
     even_KK = np.full((classes, classes), away / (classes - 1))
     np.fill_diagonal(even_KK, 1 - away)
     return np.asarray((counts_KK + PRIOR * even_KK) / (counts_KK.sum(axis=1, keepdims=True) + PRIOR))

@@ -60,3 +60,17 @@ def test_a_class_that_nobody_was_given_and_two_items_complete() -> None:
     found = posterior.posterior(p_NK, np.array([0, 1]))
     assert np.isfinite(found.wrong_N).all()
     assert found.spread_KK.shape == (3, 3)
+
+
+def test_few_errors_under_a_sure_model_are_not_lost() -> None:
+    """A rate that has once come to 0 would stay there: 5 of 5,000 labels are wrong, and the model knows."""
+    true_N = np.arange(5000) % 5
+    p_NK = np.full((5000, 5), 1e-5)
+    p_NK[np.arange(5000), true_N] = 1 - 4e-5
+    given_N = true_N.copy()
+    given_N[:5] = (given_N[:5] + 1) % 5
+    found = posterior.posterior(p_NK, given_N)
+    assert (found.wrong_N[:5] > 0.5).all()
+    assert found.wrong_N[5:].max() < 0.01
+    low, high = posterior.judge(p_NK, (), given_N).interval
+    assert low < 0.001 < high
