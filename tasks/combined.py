@@ -28,6 +28,7 @@ from .outoffold import FloatArray, IntArray, ProbabilityArray
 # shapes: N items, D values of a vector, K classes, k neighbours
 
 LANDMARKS, MANY_LANDMARKS, MANY = 600, 1200, 8_000  # the second above so many items
+LARGE = 20_000  # items from which on BLAS gains by several threads
 TEMPERED = 5_000  # items on which a temperature is chosen, at most
 FLOOR = 1e-6  # the least probability that a part may give a class
 
@@ -78,7 +79,7 @@ def look(
     seed: int = 0,
 ) -> Looks:
     """Bases and voters. `views`: rows of length 1 or 0; `near`: neighbours among these items (copies do not vote)."""
-    with threadpool_limits(threads):
+    with threadpool_limits(_blas(len(copy_N), threads)):
         joint_ND = vectors.centred(_joint(views), width)
         marks = LANDMARKS if len(joint_ND) <= MANY else MANY_LANDMARKS
         alone = (vectors.centred(x_ND, width) for x_ND in (views.values() if len(views) > 1 else ()))
@@ -103,7 +104,7 @@ def combine(
     Raises what outoffold.out_of_fold raises.
     """
     onehot_NK = np.eye(classes, dtype=np.float32)[given_N]
-    with threadpool_limits(logistic.threads):
+    with threadpool_limits(_blas(len(given_N), logistic.threads)):
         first_NK = _asked(looks, onehot_NK, given_N)
         weight_N = first_NK[np.arange(len(given_N)), given_N] / first_NK.max(axis=1)
         soft_NK = weight_N[:, None] * onehot_NK + (1 - weight_N[:, None]) * first_NK
@@ -126,6 +127,11 @@ def combine(
     plain_NK = fitted(None) if own_NK is None else own_NK
     fitted_NK = fitted(weight_N) if refitted and own_NK is None else plain_NK
     return Combined(log_mean([near_NK, fitted_NK]), near_NK, fitted_NK, plain_NK, refitted)
+
+
+def _blas(items: int, threads: int) -> int:
+    """How many threads BLAS may have: on small matrices two take three to ten times as long as one."""
+    return threads if items >= LARGE else 1
 
 
 def _joint(views: Mapping[str, FloatArray]) -> FloatArray:
