@@ -27,7 +27,8 @@ from .outoffold import FloatArray, IntArray, ProbabilityArray
 
 # shapes: N items, D values of a vector, K classes, k neighbours
 
-LANDMARKS, MANY_LANDMARKS, MANY = 600, 1200, 8_000  # the second above so many items
+LANDMARKS, MANY_LANDMARKS, MANY = 600, 1200, 8_000  # up to the second above so many items
+BASIS = 40_000_000  # values of a basis above which landmarks are fewer again: four of them are in memory at once
 LARGE = 20_000  # items from which on BLAS gains by several threads
 TEMPERED = 5_000  # items on which a temperature is chosen, at most
 FLOOR = 1e-6  # the least probability that a part may give a class
@@ -81,9 +82,10 @@ def look(
     """Bases and voters. `views`: rows of length 1 or 0; `near`: neighbours among these items (copies do not vote)."""
     with threadpool_limits(_blas(len(copy_N), threads)):
         joint_ND = vectors.centred(_joint(views), width)
-        marks = LANDMARKS if len(joint_ND) <= MANY else MANY_LANDMARKS
         alone = (vectors.centred(x_ND, width) for x_ND in (views.values() if len(views) > 1 else ()))
-        ridges = [kernel.ridge(x_ND, copy_N, landmarks=marks, seed=seed) for x_ND in (*alone, joint_ND)]
+        ridges = [
+            kernel.ridge(x_ND, copy_N, landmarks=landmarks(len(copy_N)), seed=seed) for x_ND in (*alone, joint_ND)
+        ]
     cosine_Nk = np.clip(1 - np.minimum(near.distance_Nk, 2.0) ** 2 / 2, 0, None)
     weight_Nk = np.maximum(cosine_Nk**2, FLOOR).astype(np.float32)
     weight_Nk[(near.index_Nk < 0) | (copy_N[near.index_Nk] == copy_N[:, None])] = 0
@@ -127,6 +129,11 @@ def combine(
     plain_NK = fitted(None) if own_NK is None else own_NK
     fitted_NK = fitted(weight_N) if refitted and own_NK is None else plain_NK
     return Combined(log_mean([near_NK, fitted_NK]), near_NK, fitted_NK, plain_NK, refitted)
+
+
+def landmarks(items: int) -> int:
+    """How many landmarks so many items get: 600 for few, 1,200 for many, fewer again where memory counts."""
+    return LANDMARKS if items <= MANY else max(LANDMARKS, min(MANY_LANDMARKS, BASIS // items))
 
 
 def _blas(items: int, threads: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks import kernel
+from tasks import combined, kernel
 
 
 def cloud(count: int, seed: int = 0) -> kernel.FloatArray:
@@ -59,3 +59,7 @@ def test_rows_of_zeros_are_no_trouble() -> None:
     x_ND = np.concatenate([cloud(8), np.zeros((2, 5), np.float32)])
     ridge = kernel.ridge(x_ND, np.array([*range(8), 8, 8]), landmarks=600, seed=0)
     assert np.isfinite(ridge.left_out(np.eye(2, dtype=np.float32)[np.arange(10) % 2])).all()
+
+
+def test_many_items_get_more_landmarks_and_very_many_no_more_memory() -> None:
+    assert [combined.landmarks(n) for n in (100, 8_000, 10_000, 60_000, 1_000_000)] == [600, 600, 1200, 666, 600]
