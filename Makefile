@@ -4,6 +4,7 @@ BIN := .venv/bin
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 PYTEST := $(THREADS) $(BIN)/python -P -m pytest
 DEMO ?= demo-workspace
+PACKS ?=
 
 .PHONY: demo test test-long test-production check bench format lock setup clean
 
@@ -25,13 +26,15 @@ check: setup  ## what CI runs
 	$(BIN)/mypy
 	$(MAKE) test
 
-bench: setup  ## what docs/ claims, measured again; minutes, and a quiet machine
+bench: setup  ## what docs/ claims, measured again (PACKS=FOLDER: real data too); an hour, and a quiet machine
 	mkdir -p benchmarks/results
 	$(THREADS) $(BIN)/python benchmarks/receive.py benchmarks/results/receive.json
 	$(THREADS) $(BIN)/python benchmarks/increment.py benchmarks/results/increment.json
 	$(THREADS) $(BIN)/python benchmarks/calibration.py benchmarks/results/calibration.json
 	$(THREADS) $(BIN)/python benchmarks/outoffold.py benchmarks/results/outoffold.json
 	$(THREADS) $(BIN)/python benchmarks/graph.py benchmarks/results/graph.json
+	$(THREADS) $(BIN)/python benchmarks/audit.py benchmarks/results/audit.json $(PACKS:%=--packs %)
+	$(if $(PACKS),$(THREADS) $(BIN)/python benchmarks/pairs.py benchmarks/results/pairs.json --packs $(PACKS))
 
 format: setup
 	$(BIN)/ruff check --fix .
