@@ -140,7 +140,15 @@ def test_eight_triggers_at_once_make_one_run(upped: Upped, toy_digits: Digits) -
 
 def test_runs_that_collide_wait_their_turn(upped: Upped) -> None:
     found = upped.post("/deployments/filter", flows={"name": {"any_": ["curate"]}}).json()
-    asked = [upped.post(f"/deployments/{found[0]['id']}/create_flow_run").json()["id"] for _ in range(2)]
+    asked: list[str] = []
+
+    def begun() -> bool:
+        """SQLite under load answers 503: asked again, as a client would."""
+        answer = upped.post(f"/deployments/{found[0]['id']}/create_flow_run")
+        asked.extend([answer.json()["id"]] if answer.status_code == 201 else [])
+        return len(asked) == 2
+
+    upped.wait(begun)
 
     def both() -> list[dict[str, object]]:
         return [run for run in upped.runs("curate") if run["id"] in asked and run["state_type"] == "COMPLETED"]
