@@ -77,9 +77,10 @@ def posterior(p_NK: ProbabilityArray, given_N: IntArray) -> Posterior:
 def judge(p_NK: ProbabilityArray, parts: Sequence[ProbabilityArray], given_N: IntArray) -> Judged:
     """The judgement of label_noise_v2 on the combined probabilities and on those of its parts, each (N, K).
 
-    p_wrong is the mean of the posteriors of all; the noise rate is its mean, and its interval spans what each of them
-    alone would say, widened by chance. Severity is the order of
-    log(max other p) / 2 - log(p given) + TILT * log-odds(p_wrong), as a number in [0, 1].
+    The mean of the posteriors of all is calibrated; the noise rate is its mean, and its interval spans what each of
+    them alone would say, widened by chance. Severity ranks better where errors are hard to see:
+    log(max other p) / 2 - log(p given) + TILT * log-odds(posterior), as a number in [0, 1]. So p_wrong is the
+    posteriors' values in the order of the severity: as many are likely wrong, and the worst come first.
     """
     own = posterior(p_NK, given_N)
     each = [own, *(posterior(part_NK, given_N) for part_NK in parts)]
@@ -93,13 +94,15 @@ def judge(p_NK: ProbabilityArray, parts: Sequence[ProbabilityArray], given_N: In
     counts_K = np.bincount(given_N, minlength=p_NK.shape[1])
     by_class_K = np.bincount(given_N, weights=wrong_N, minlength=p_NK.shape[1]) / np.maximum(counts_K, 1)
     rates = [one.rate for one in each]
+    p_wrong_N = np.empty_like(wrong_N)
+    p_wrong_N[np.argsort(-odds_N, kind="stable")] = np.sort(wrong_N)[::-1]
     return Judged(
         CHECK,
         1 / (1 + np.exp(-odds_N)),
-        wrong_N,
+        p_wrong_N,
         own.other_N,
-        wrong_N * own.share_N,
-        wrong_N > 0.5,
+        p_wrong_N * own.share_N,
+        p_wrong_N > 0.5,
         float(wrong_N.mean()),
         chance(min(rates), max(rates), len(given_N)),
         by_class_K,
