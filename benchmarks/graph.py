@@ -6,7 +6,7 @@ Side by side in one process on one thread, k = 10 (embedded.py says how the vect
 
     graph    cleanlab's graph (cosine), then pyod's KNN and LOF, each with a search of its own; against one graph and
              both scores from it, exact (nearest.py) or by descent with its machine code kept (descent.py)
-    pairs    the 64 first directions beside one-hot labels: pyod's KNN and LOF against detect.scores
+    pairs    the 64 first directions beside one-hot labels: pyod's KNN and LOF against detectors.scores
     drop     the graph after a drop of 1 %: searched anew, or extended
     cold     the stage relate as a process of its own by descent: without kept machine code, and with it
 
@@ -40,7 +40,7 @@ from pyod.models.lof import LOF
 from sidebyside import Took, rounds, summary, table
 from threadpoolctl import threadpool_limits
 
-from tasks import detect, nearest, relate, store, vectors
+from tasks import detect, detectors, nearest, relate, store, vectors
 
 K, AIM = 10, 20.0
 RELATE = """
@@ -118,7 +118,7 @@ def pairs(one: Embedded, count: int) -> tuple[list[Took], dict[str, str]]:
     def pyods() -> dict[str, Scores]:
         pair_NE = np.concatenate([x_ND, y_NK], axis=1).astype(np.float64)
         given: dict[str, Any] = {"items": len(x_ND), "neighbours": K, "threads": 1, "seed": 0}
-        return {name: detect.detector(name, **given).fit(pair_NE).decision_scores_ for name in ("KNN", "LOF")}
+        return {name: detectors.detector(name, **given).fit(pair_NE).decision_scores_ for name in ("KNN", "LOF")}
 
     def check(name: str, answer: dict[str, Scores]) -> None:
         if name.startswith("pyod"):
@@ -129,9 +129,9 @@ def pairs(one: Embedded, count: int) -> tuple[list[Took], dict[str, str]]:
 
     contenders: dict[str, Callable[[], Any]] = {
         "pyod's KNN and LOF": pyods,
-        "detect.scores": lambda: detect.scores(x_ND, y_NK, ("KNN", "LOF"), params),
+        "detectors.scores": lambda: detectors.scores(x_ND, y_NK, ("KNN", "LOF"), params),
     }
-    return rounds(contenders, check, count), {"detect.scores": "equal to 1e-6"}
+    return rounds(contenders, check, count), {"detectors.scores": "equal to 1e-6"}
 
 
 def drop(one: Embedded, count: int) -> tuple[list[Took], dict[str, str]]:

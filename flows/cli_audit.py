@@ -58,7 +58,7 @@ def audit(
     from .curate import CanariesFell, curate
 
     fell: CanariesFell | None = None
-    with versions.lock(root), show.run_lines(console, quiet=quiet, log_file=log_file):
+    with versions.lock(root):
         if none:
             versions.share_model(root, None, "model: none")
             versions.prepare_run(root)
@@ -71,10 +71,11 @@ def audit(
             later = ("The DVC remote does not answer; a later run sends it.",) if waits else ()
             for sentence in (*adopted.sentences, *adopted.doubts, *later) if not quiet else ():
                 console.print(Text(f"  {sentence}", "yellow" if sentence not in adopted.sentences else ""))
-        try:
-            curated = curate(root, ())
-        except CanariesFell as error:
-            curated, fell = error.curated, error
+        with show.run_lines(console, quiet=quiet, log_file=log_file):
+            try:
+                curated = curate(root, ())
+            except CanariesFell as error:
+                curated, fell = error.curated, error
         told = rankings.sentences(root / "data")
     print_waiting(curated.held if quiet else ())
     if not quiet:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tasks import versions
 from tasks.model import AssayError, Mistake
 
+from . import own_server
 from .curate import curate
 from .revise import revise
 from .watch import Job, Say, Work
@@ -35,6 +36,7 @@ class Here:
         def job() -> None:
             with held:
                 try:
+                    own_server.start()
                     self._say(_curated(workspace) if work.flow == "curate" else _revised(workspace))
                 except AssayError as error:  # the next look decides whether it is tried again
                     self._say(f"error: {error}")

@@ -17,6 +17,8 @@ from rich.text import Text
 
 from tasks import STAGES
 
+from . import own_server
+
 PROGRESS = re.compile(r"^\w+: [\d,]+ of [\d,]+ ")
 ENDED = re.compile(r" in [\d.]+ s$|^nothing new$")  # the last line of a stage, with its counts
 OURS = ("steps.py", "curate.py", "revise.py", "augment.py")
@@ -57,7 +59,8 @@ class RunLines(logging.Handler):
 def run_lines(console: Console, *, quiet: bool, log_file: Path | None) -> Iterator[None]:
     """Show the lines of the flows that run inside, and keep them in `log_file`.
 
-    Import the flows first: Prefect's import sets up logging, and drops handlers that are there already.
+    Import the flows first: Prefect's import sets up logging, and drops handlers that are there already. The server is
+    started here, not by the first flow, so that the spinner turns meanwhile.
     """
     handlers: list[logging.Handler] = []
     with ExitStack() as stack:
@@ -73,7 +76,9 @@ def run_lines(console: Console, *, quiet: bool, log_file: Path | None) -> Iterat
             for name in LOGGERS:
                 logging.getLogger(name).addHandler(handler)
         try:
-            yield
+            own_server.start()
+            with own_server.is_there():
+                yield
         finally:
             for handler in handlers:
                 for name in LOGGERS:

@@ -12,7 +12,7 @@ import toy_tables as toy
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
-from tasks import answers, detect, durable, params, store, vectors
+from tasks import answers, detect, detectors, durable, params, store, vectors
 from tasks.detect import Params
 from tasks.model import DUPLICATES, FINDINGS, Mistake, Verdict
 
@@ -75,10 +75,10 @@ def test_neighbour_methods_see_wrong_labels_and_marginal_ones_are_at_chance() ->
     pair_ND = np.concatenate(
         [vectors.centred(toy.located(x_ND).x_ND, 64), np.eye(10, dtype=np.float32)[given_N]], axis=1
     )
-    area = {name: roc_auc_score(wrong_N, detect.anomaly(pair_ND, name, ONE_CORE)) for name in detect.DETECTORS}
+    area = {name: roc_auc_score(wrong_N, detectors.anomaly(pair_ND, name, ONE_CORE)) for name in detectors.DETECTORS}
     assert min(area["KNN"], area["LOF"]) > 0.95
-    assert all(0.4 < area[name] < 0.65 for name in detect.AT_CHANCE), area
-    assert area["CBLOF"] > max(area[name] for name in detect.AT_CHANCE)
+    assert all(0.4 < area[name] < 0.65 for name in detectors.AT_CHANCE), area
+    assert area["CBLOF"] > max(area[name] for name in detectors.AT_CHANCE)
 
 
 def test_a_detector_at_chance_may_be_chosen_and_the_report_says_so() -> None:
@@ -91,7 +91,7 @@ def test_a_detector_at_chance_may_be_chosen_and_the_report_says_so() -> None:
 def test_an_unknown_detector_is_a_mistake_that_lists_the_allowed_ones(tmp_path: Path) -> None:
     allowed = "CBLOF, COPOD, ECOD, HBOS, IForest, KNN, LODA, LOF, PCA"
     with pytest.raises(Mistake, match=f"Unknown detector 'KMN'. Detectors are: {allowed}"):
-        detect.detector("KMN", items=9, neighbours=3, threads=1, seed=0)
+        detectors.detector("KMN", items=9, neighbours=3, threads=1, seed=0)
     path = tmp_path / "params.yaml"
     path.write_text("detect:\n  detectors: [KNN, os.system]\n")
     with pytest.raises(Mistake, match=f"detector 'os.system': one of {allowed} is allowed"):
@@ -102,11 +102,11 @@ def test_above_max_items_the_rest_is_scored_against_a_sample() -> None:
     rng = np.random.default_rng(0)
     x_ND = rng.normal(size=(300, 4)).astype(np.float32)
     x_ND[7] = 9
-    whole, sampled = (detect.anomaly(x_ND, "KNN", replace(ONE_CORE, max_items=most)) for most in (300, 150))
+    whole, sampled = (detectors.anomaly(x_ND, "KNN", replace(ONE_CORE, max_items=most)) for most in (300, 150))
     assert np.argmax(whole) == np.argmax(sampled) == 7
     assert np.corrcoef(whole, sampled)[0, 1] > 0.9
     assert sampled.min() > 0  # nobody is its own neighbour
-    assert sampled.tolist() == detect.anomaly(x_ND, "KNN", replace(ONE_CORE, max_items=150)).tolist()
+    assert sampled.tolist() == detectors.anomaly(x_ND, "KNN", replace(ONE_CORE, max_items=150)).tolist()
 
 
 # --- outliers and the scale of severities ----------------------------------------------------------------------------
@@ -132,25 +132,25 @@ def test_an_item_unlike_all_others_is_an_outlier_without_a_suggestion() -> None:
 def test_severity_is_a_half_at_three_robust_deviations_and_keeps_the_order() -> None:
     # The median is 0 and the median distance from it 1, so one robust deviation is 1.4826.
     scores = np.array([-1, -1, 0, 1, 1, 3, -3, 300, -300]) * np.array([1, 1, 1, 1, 1, 1.4826, 1.4826, 1.4826, 1.4826])
-    severity = detect.severity(scores)
+    severity = detectors.severity(scores)
     assert severity.tolist() == pytest.approx([0, 0, 0, 1 / 5.4478, 1 / 5.4478, 0.5, 0, 300 / 303, 0])
 
 
 def test_equal_scores_and_scores_that_are_not_finite_have_severity_0() -> None:
-    assert detect.severity(np.full(4, 7.0)).tolist() == [0, 0, 0, 0]
-    assert detect.severity(np.full(2, np.nan)).tolist() == [0, 0]
-    assert detect.severity(np.array([1.0, 1, 1, 5, np.nan]))[-1] == 0
-    assert detect.severity(np.array([1.0, 1, 1, 5, np.nan]))[3] > 0  # the MAD is 0, the mean deviation is not
+    assert detectors.severity(np.full(4, 7.0)).tolist() == [0, 0, 0, 0]
+    assert detectors.severity(np.full(2, np.nan)).tolist() == [0, 0]
+    assert detectors.severity(np.array([1.0, 1, 1, 5, np.nan]))[-1] == 0
+    assert detectors.severity(np.array([1.0, 1, 1, 5, np.nan]))[3] > 0  # the MAD is 0, the mean deviation is not
 
 
 def test_at_most_the_stated_share_is_notable_worst_first() -> None:
     severity = np.array([0.6, 0.9, 0.4, 0.7, 0.0])
-    assert detect.notable(severity, 0.5, 0.4) == [1, 3]
-    assert detect.notable(severity, 0.5, 0.5) == [1, 3, 0]
-    assert detect.notable(np.zeros(3), 0.0, 0.5) == []
+    assert detectors.notable(severity, 0.5, 0.4) == [1, 3]
+    assert detectors.notable(severity, 0.5, 0.5) == [1, 3, 0]
+    assert detectors.notable(np.zeros(3), 0.0, 0.5) == []
 
 
-@pytest.mark.parametrize("name", detect.DETECTORS)
+@pytest.mark.parametrize("name", detectors.DETECTORS)
 def test_identical_vectors_stop_no_detector(name: str) -> None:
     same = toy.located(np.ones((30, 3)))
     one = replace(ONE_CORE, detectors=(name,), outlier="KNN")

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from tasks import detect, nearest
+from tasks import detect, detectors, nearest
 from tasks.model import Mistake
 from tasks.store import FloatArray
 
@@ -63,7 +63,7 @@ def real(name: str, data: Pairs, params: detect.Params) -> NDArray[np.float64]:
     """The scores of pyod's own class."""
     x_ND, y_NK = data
     whole = np.concatenate([x_ND, y_NK], axis=1) if y_NK is not None else x_ND
-    model = detect.detector(name, items=len(whole), neighbours=params.neighbours, threads=1, seed=0)
+    model = detectors.detector(name, items=len(whole), neighbours=params.neighbours, threads=1, seed=0)
     return np.asarray(model.fit(whole.astype(np.float64)).decision_scores_)
 
 
@@ -72,25 +72,25 @@ def real(name: str, data: Pairs, params: detect.Params) -> NDArray[np.float64]:
 @pytest.mark.parametrize("data", SETS.values(), ids=list(SETS))
 def test_scores_are_those_of_pyod(data: Pairs, name: str) -> None:
     params = detect.Params(threads=1, neighbours=5)
-    ours = detect.anomaly(data[0], name, params, data[1])
+    ours = detectors.anomaly(data[0], name, params, data[1])
     np.testing.assert_allclose(ours, real(name, data, params), rtol=1e-6, atol=1e-9)
 
 
 def test_knn_beside_lof_is_knn_alone() -> None:
     params = detect.Params(threads=1)
-    together = detect.scores(*SETS["pairs"], ("KNN", "LOF"), params)
-    np.testing.assert_array_equal(together["KNN"], detect.anomaly(SETS["pairs"][0], "KNN", params, SETS["pairs"][1]))
+    together = detectors.scores(*SETS["pairs"], ("KNN", "LOF"), params)
+    np.testing.assert_array_equal(together["KNN"], detectors.anomaly(SETS["pairs"][0], "KNN", params, SETS["pairs"][1]))
 
 
 @pytest.mark.parametrize("data", [SETS["vectors"], SETS["pairs"]], ids=["vectors", "pairs"])
 @pytest.mark.parametrize("name", ["KNN", "LOF"])
 def test_above_max_items_the_others_are_asked_against_the_sample_as_by_pyod(data: Pairs, name: str) -> None:
     params = detect.Params(threads=1, max_items=200)
-    ours = detect.anomaly(data[0], name, params, data[1])
+    ours = detectors.anomaly(data[0], name, params, data[1])
     fitted = np.sort(np.random.default_rng(0).choice(700, 200, replace=False))
     rest = np.setdiff1d(np.arange(700), fitted)
     whole = np.concatenate([part for part in data if part is not None], axis=1).astype(np.float64)
-    model = detect.detector(name, items=200, neighbours=10, threads=1, seed=0).fit(whole[fitted])
+    model = detectors.detector(name, items=200, neighbours=10, threads=1, seed=0).fit(whole[fitted])
     np.testing.assert_allclose(ours[fitted], model.decision_scores_, rtol=1e-6)
     np.testing.assert_allclose(ours[rest], model.decision_function(whole[rest]), rtol=1e-6)
 
@@ -98,14 +98,14 @@ def test_above_max_items_the_others_are_asked_against_the_sample_as_by_pyod(data
 def test_ties_move_no_distance() -> None:
     grid_ND = np.array(np.meshgrid(*[np.arange(7)] * 3)).reshape(3, -1).T.astype(np.float32)
     params = detect.Params(threads=1, neighbours=4)
-    np.testing.assert_array_equal(detect.anomaly(grid_ND, "KNN", params), real("KNN", (grid_ND, None), params))
+    np.testing.assert_array_equal(detectors.anomaly(grid_ND, "KNN", params), real("KNN", (grid_ND, None), params))
 
 
 def test_a_crowd_that_float32_cannot_order_is_searched_in_float64() -> None:
     x_ND = units(500, 8)
     x_ND[:200] = x_ND[0] + 1e-5 * units(200, 8, seed=5)  # some 1e-5 apart, where the product's rounding is 1e-3
     params = detect.Params(threads=1)
-    ours = detect.anomaly(x_ND, "KNN", params)
+    ours = detectors.anomaly(x_ND, "KNN", params)
     assert ours[:200].max() < 2e-5
     np.testing.assert_allclose(ours, real("KNN", (x_ND, None), params), rtol=1e-6)
 
@@ -130,7 +130,9 @@ def test_four_points_on_a_line() -> None:
 
 
 def test_a_detector_that_cannot_fit_stops_no_other() -> None:
-    scores = detect.scores(np.ones((400, 3), np.float32), None, ("CBLOF", "KNN"), replace(detect.Params(), threads=1))
+    scores = detectors.scores(
+        np.ones((400, 3), np.float32), None, ("CBLOF", "KNN"), replace(detect.Params(), threads=1)
+    )
     assert list(scores) == ["CBLOF", "KNN"]
     assert isinstance(scores["CBLOF"], Mistake)
     assert isinstance(scores["KNN"], np.ndarray)
