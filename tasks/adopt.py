@@ -60,7 +60,13 @@ def adopt(workspace: Path, *, predictions: Path | None, embeddings: Path | None,
     `held_out`: the user says that the model never saw any of these items, so no fold is needed.
     """
     data = workspace / "data"
-    known = look(data, params.section(workspace / "params.yaml", "task", Task).kind)
+    kind_name = params.section(workspace / "params.yaml", "task", Task).kind
+    if predictions is not None and labels.is_paired(kind_name):
+        raise Mistake(
+            f"'{predictions}' gives a probability for each class, and the items of '{workspace}' are pairs of texts. "
+            "Give vectors of what stands on the left: assay audit --embeddings FILE"
+        )
+    known = look(data, kind_name)
     said: dict[str, Any] = {}
     sentences, doubts = [], []
     rows_of: dict[str, list[tuple[int, str]]] = {}
@@ -122,7 +128,7 @@ def look(data: Path, kind_name: str) -> Workspace:
     now = now[now["item"].isin(passed)]
     target = {y: kind.target(y) for y in set(now["y"])}
     given = {item: target[y] for item, y in zip(now["item"], now["y"], strict=True) if target[y] is not None}
-    if len(needed := set(given.values())) < 2:
+    if len(needed := set(given.values())) < 2 and not labels.is_paired(kind_name):
         one = f"the one class '{needed.pop()}'" if needed else "no label that can be audited"
         raise Mistake(f"The items of '{data.parent}' have {one}. An audit needs two classes. Run: assay receive FOLDER")
     known = {*store.read_json(data / "validate" / "classes.json")["classes"], *given.values()}

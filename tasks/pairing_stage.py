@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import durable, noise, pairing, store, targets, vectors
+from . import durable, noise, ownmodel, pairing, store, targets, vectors
 from . import labels as label_kinds
 from .model import FINDINGS, METHODS, SCORES, Report
 from .pairing_rank import PairParams
@@ -61,4 +61,7 @@ def run(
     assessed = int((found.scores["fold"] >= 0).sum())
     flagged = int(found.scores["flagged"].sum())
     counts = {"items": len(items), "assessed": assessed, "flagged": flagged}
-    return Report("audit", counts, found.figures, {"pyod": version("pyod")}, found.notes)
+    used = {"pyod": version("pyod")}
+    if own := ownmodel.about(data).get("embeddings"):
+        used["embeddings"] = str(own["file"])
+    return Report("audit", counts, found.figures, used, found.notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ def landing(folder: Path, files: dict[str, str | bytes]) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     return folder
+
+
+def again(landed: Path, folder: Path) -> None:
+    """The same delivery under another name, its _SUCCESS last, as every sender's: copytree goes by no order."""
+    shutil.copytree(landed, folder, ignore=shutil.ignore_patterns("_SUCCESS"))
+    (folder / "_SUCCESS").touch()
 
 
 def take(folder: Path, workspace: Path) -> receive.Receipt:

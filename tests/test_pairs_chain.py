@@ -12,8 +12,8 @@ from toy_texts import chain
 
 import tasks
 from flows.phrases import Phrases, phrases
-from tasks import audit, detect, export, journal, receive, store, triage, versions
-from tasks.model import CANARIES_FELL, FINDINGS, METHODS, QUEUE, SCORES, Task, label_json
+from tasks import adopt, audit, detect, export, journal, receive, relate, store, triage, versions
+from tasks.model import CANARIES_FELL, FINDINGS, METHODS, QUEUE, SCORES, Mistake, Task, label_json
 
 COUNT = 240
 SHUFFLED = (11, 47, 83, 120, 166, 201, 222, 239)  # each has the French of the next one
@@ -143,3 +143,31 @@ def test_the_made_sentences_are_right_but_for_those_that_were_planted(truth: Phr
     english, french = made.sentence((0, 0, 1, 0, 2, 1, 0), 3, np.random.default_rng(1))
     assert english == "The tired baker paints 3 black boats at the harbour on Monday."
     assert french.split()[0] in ("Le", "Lundi,") and "3 " in french and label_json(french)
+
+
+def test_the_users_own_vectors_of_the_left_side_are_used_and_probabilities_are_refused(
+    tmp_path: Path, truth: Phrases
+) -> None:
+    """Vectors that are the French themselves make the wrong ones plain; a probability of a class means nothing here."""
+    chain(landing(tmp_path / "in", {"labels.jsonl": lines(truth)}), tmp_path, kind="pairs")
+    (tmp_path / "params.yaml").write_text("task: {modality: text, kind: pairs}\n")
+    (tmp_path / "data" / "model").mkdir()
+    data = tmp_path / "data"
+    place, y_ND = store.read_vectors(data / "embed" / "targets" / "0001-in.parquet")
+    lender = dict(zip(SHUFFLED, (SHUFFLED[-1], *SHUFFLED[:-1]), strict=True))  # row -> the row whose French it bears
+    borrower = {owner: row for row, owner in lender.items()}
+    rows = [place.index(f"p{borrower.get(n, n):04d}") for n in range(COUNT)]
+    whole_ND = np.concatenate(list(y_ND.values()), axis=1)
+    items = [f"p{n:04d}" for n in range(COUNT)]
+    np.savez(tmp_path / "mine.npz", items=items, embeddings=whole_ND[rows])
+    with pytest.raises(
+        Mistake, match=r"are pairs of texts\. Give vectors of what stands on the left: assay audit --emb"
+    ):
+        adopt.adopt(tmp_path, predictions=tmp_path / "p.csv", embeddings=None)
+    adopted = adopt.adopt(tmp_path, predictions=None, embeddings=tmp_path / "mine.npz")
+    assert adopted.sentences[0].startswith(f"Embeddings of {COUNT} items from mine.npz")
+    relate.run(data, relate.Params(threads=1))
+    report = audit.run(data, audit.Params(task=Task("text", "pairs")))
+    scores = store.read_table(data / "audit" / "scores.parquet", SCORES).sort_values("severity", ascending=False)
+    assert set(scores["item"].head(len(SHUFFLED))) == {f"p{n:04d}" for n in SHUFFLED}
+    assert report.used["embeddings"] == "mine.npz"

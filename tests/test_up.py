@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from deliveries import again
 from upped import Upped, up
 
 from flows import address
@@ -111,7 +111,7 @@ def _answers(url: str) -> bool:
 
 def test_a_copy_under_another_name_makes_no_run(upped: Upped) -> None:
     before = len(upped.runs("curate"))
-    shutil.copytree(upped.workspace / "data/incoming/toy", upped.workspace / "data/incoming/renamed")
+    again(upped.workspace / "data/incoming/toy", upped.workspace / "data/incoming/renamed")
     upped.wait(lambda: "renamed" not in _waiting(upped) and _looked_again(upped))
     assert len(upped.runs("curate")) == before
 

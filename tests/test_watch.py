@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from deliveries import again
 from toy_workspace import FIRST, decide, deliver, first_revision_is_due, make, pack
 
 from flows import watch as watching
@@ -342,10 +343,10 @@ def test_eight_sweepers_at_once_make_one_run_and_a_copy_makes_none(sweepers: Pat
     command = [sys.executable, "-P", "-c", SWEEP, str(sweepers)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
     time.sleep(1.0)
-    shutil.copytree(sweepers / "data/incoming/toy", sweepers / "data/incoming/while-running")
+    again(sweepers / "data/incoming/toy", sweepers / "data/incoming/while-running")
     said = "".join(process.communicate()[0] for process in running)
     assert [process.returncode for process in running] == [0] * 8
-    shutil.copytree(sweepers / "data/incoming/toy", sweepers / "data/incoming/renamed")
+    again(sweepers / "data/incoming/toy", sweepers / "data/incoming/renamed")
     said += subprocess.run(command, capture_output=True, text=True, check=True).stdout
     runs = [line for line in said.splitlines() if line.startswith("curate: complete")]
     assert len(runs) == 1, said
