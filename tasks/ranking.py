@@ -21,9 +21,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
-from . import combined, outoffold, posterior, vectors
+from . import combined, nearest, outoffold, posterior, vectors
 from .confidence import FLAG_RULES, BoolArray, Judged, checked, confident_learning, in_sample
 from .model import Mistake
 from .outoffold import FloatArray, IntArray, ProbabilityArray
@@ -254,9 +253,8 @@ def _looks(
     mine = {name: x_ND[rows_M] for name, x_ND in views.items()}
     if near is None:
         joint_ND = np.concatenate(list(mine.values()), axis=1) / np.sqrt(len(mine))
-        search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(rows_M) - 1), n_jobs=method.threads)
-        distance_Mk, index_Mk = search.fit(joint_ND).kneighbors()
-        near = vectors.Neighbours(index_Mk.astype(np.int64), distance_Mk.astype(np.float32))
+        found = nearest.neighbours(nearest.points(joint_ND), min(NEIGHBOURS, len(rows_M) - 1), threads=method.threads)
+        near = vectors.Neighbours(found.index_Qk, found.distance_Qk.astype(np.float32))
     else:
         near = near.among(rows_M)
     copy_M = combined.copies(shows)

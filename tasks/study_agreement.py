@@ -1,7 +1,7 @@
 """What do people and the model agree on in this workspace, and what would help? The work of `assay study agreement`.
 
 Reads   data/audit/{scores.parquet, noise.json, probabilities.parquet}, data/triage/queue.parquet, data/ingest/manifest,
-        data/verdicts, data/embed/vectors, params.yaml
+        data/verdicts, data/embed/vectors or the vectors in data/model, params.yaml
 Writes  nothing; the caller keeps the document
 
 Where the audit has kept no probabilities (a workspace last audited by an older version), they are computed again from
@@ -163,7 +163,7 @@ def _computed(
 
 
 def _vectors(data: Path, items: Sequence[str]) -> vectors.Vectors:
-    found = vectors.joint(data / "embed" / "vectors", items)
+    found = vectors.of(data, items)
     if not found.usable_N.all():
         bad = int(np.flatnonzero(~found.usable_N)[0])
         raise Mistake(f"Item '{items[bad]}' was audited, but {found.faults[bad]}. Run: assay run")

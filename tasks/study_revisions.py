@@ -1,6 +1,7 @@
 """Which items of two revisions teach, which test, and what came of it? The work of `assay study before-after A B`.
 
-Reads   dataset.parquet of both revisions, their drops, or (on="embeddings") data/embed/vectors; params.yaml
+Reads   dataset.parquet of both revisions, params.yaml, and their drops, or (on="embeddings") data/embed/vectors or the
+        user's own vectors in data/model
 Writes  nothing; the caller keeps the document
 
 An item that either revision tests on teaches neither model, and nor does its copy (another item that shows the same).
@@ -209,10 +210,10 @@ def _pixels(
 
 
 def _embeddings(workspace: Path, keys: Sequence[str]) -> tuple[FloatArray, list[str]]:
-    """Each item's vector, (N, D), and the keys of those that have none in data/embed now."""
-    found = vectors.joint(workspace / "data" / "embed" / "vectors", [key.partition("\n")[0] for key in keys])
+    """Each item's vector, (N, D), and the keys of those that have none now."""
+    found = vectors.of(workspace / "data", [key.partition("\n")[0] for key in keys])
     if keys and not found.usable_N.any():
-        raise Mistake(f"None of the {len(keys):,} items has a vector in data/embed. Run: assay run")
+        raise Mistake(f"None of the {len(keys):,} items can be used: {found.faults[0]}. Run: assay run")
     return found.x_ND, [key for key, fault in zip(keys, found.faults, strict=True) if fault]
 
 

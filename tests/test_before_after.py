@@ -326,7 +326,9 @@ def test_a_revision_compared_with_itself_has_no_gain_to_claim(two: Path) -> None
 
 @pytest.mark.slow
 def test_on_embeddings_the_model_sees_the_vectors_and_an_item_without_one_is_counted(two: Path) -> None:
-    with pytest.raises(Mistake, match=r"None of the 160 items has a vector in data/embed\. Run: assay run"):
+    with pytest.raises(
+        Mistake, match=r"None of the 160 items can be used: it has no vector in data/embed\. Run: assay run"
+    ):
         before_after(two, "v1.0.0", "v1.0.1", Options(seeds=3, on="embeddings"))
     table = versions.read_dataset(two, "v1.0.1")
     items = table["item"].tolist()[1:]
