@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ridge
 from embedded import Embedded, made
 from machine import described
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 from threadpoolctl import threadpool_limits
 
-from tasks import logistic, outoffold, ridge
+from tasks import logistic, outoffold
 
 SCALES, PENALTY = (0.7, 1.5, 3.0, 5.0), 1.0
 AIMS = {"logistic.out_of_fold": 12.0, "ridge, refreshed": 50.0}

@@ -210,9 +210,11 @@ def revise(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile 
         print_waiting((revised.published.note,))
         raise typer.Exit(3)
     if not quiet:
+        from tasks.export import usual_format
+
         tag = revised.published.tag
         console.print()
-        print_next(workspace, "log", f"get {tag} DIR --format imagefolder", f"verify {tag}")
+        print_next(workspace, "log", f"get {tag} DIR --format {usual_format(root)}", f"verify {tag}")
 
 
 @app.command()

@@ -60,6 +60,7 @@ def told(found: Estimate) -> list[str]:
         lines.append(f"By the audit sample  {share} wrong; {answered}.")
         beside = [
             (says.answered - says.used, "answered ones are left out, because drawn ones before them are not answered"),
+            (says.guessed, "items stand for no answer yet: they are taken to be like those of their p_wrong"),
             (found.items - says.items, "items came through the gate after the draw, and are not spoken of"),
         ]
         lines += [f"                     {count:,} {what}." for count, what in beside if count > 0]
@@ -131,7 +132,7 @@ def apply(
         raise Mistake(refused)
     if not yes:
         if not json_:
-            console.print("Nothing is changed. To do it, say the same again with --yes.")
+            console.print(f"Nothing is changed. {refused or 'To do it, say the same again with --yes.'}")
         return
     count = bulk.apply(root, found, at=now())
     events.tell("answers.arrived", root, answers=count)

@@ -20,7 +20,9 @@ app = typer.Typer()
 def get(
     rev: Annotated[str, typer.Argument(metavar="REV", help="dataset@v1.0.0, or just v1.0.0.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="An empty or new folder.")],
-    format: Annotated[str, typer.Option(help="imagefolder, csv or jsonl.")] = "imagefolder",
+    format: Annotated[
+        str | None, typer.Option(help="imagefolder, csv or jsonl; default: imagefolder, of pairs csv.")
+    ] = None,
     workspace: Workspace = HERE,
 ) -> None:
     """Write a revision out, ready to train.

@@ -111,7 +111,9 @@ def _run(stage: str, error_file: Path, shard: tuple[int, int] | None) -> int:
         return error.exit_code
     except BaseException as error:
         # Our own mistake: the sentence goes up, the traceback stays in the log for whoever mends it.
-        sentence = f"Stage '{stage}' failed: {type(error).__name__}: {error}. See .assay/logs/{stage}.log"
+        sentence = (
+            f"Stage '{stage}' failed: {type(error).__name__}: {str(error).rstrip('.')}. See .assay/logs/{stage}.log"
+        )
         error_file.write_text(json.dumps({"message": sentence, "transient": False}), encoding="utf-8")
         traceback.print_exc()
         print(f"error: {sentence}", file=sys.stderr)

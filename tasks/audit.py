@@ -129,7 +129,6 @@ def audit(
         **ranking.fit,
         "check": chosen.check,
         "checks": [noise.of_check(one) for one in ranking.judged.values()],
-        "class_names": list(ranking.classes),
         "classes": noise.by_class(ranking.classes, ranking.given_M, chosen.flagged_N, chosen.noise_by_class_K),
         "top_confusions": noise.confusions(pairs, params.top_confusions),
         "not_assessable": counted,
@@ -183,9 +182,16 @@ def findings(
     rows = []
     for m in np.flatnonzero(chosen.flagged_N).tolist():
         n, k, new = int(ranking.rows_M[m]), int(ranking.given_M[m]), int(chosen.suggestion_N[m])
-        beside = [str(names[j]) for j in near.index_Nk[n].tolist() if j >= 0 and sure_N[j]][: params.neighbours]
+        close = [j for j in near.index_Nk[n].tolist() if j >= 0 and sure_N[j]][: params.neighbours]
         p_K = ranking.p_MK[m]
-        sentence = noise.reason(ranking.classes[k], ranking.classes[new], float(p_K[k]), float(p_K[new]), beside)
+        sentence = noise.reason(
+            ranking.classes[k],
+            ranking.classes[new],
+            float(p_K[k]),
+            float(p_K[new]),
+            [str(names[j]) for j in close],
+            confirmed=all(items[j] in confirmed for j in close),
+        )
         rows.append(
             {
                 "item": items[n],
@@ -214,7 +220,7 @@ def run(data: Path, params: Params) -> Report:
     spoken = {item for item, one in state.items.items() if one.answered}
     found = audit(items, ys, place, near, params, shows=shows, confirmed=spoken, own=own)
     chosen = found.ranking.chosen
-    print(f"audit: {chosen.check}, {', '.join(f'{name} {value}' for name, value in found.ranking.fit.items())}")
+    print(f"audit: {', '.join([chosen.check, *(f'{name} {value}' for name, value in found.ranking.fit.items())])}")
     planted = ranking_canaries.tried(found.ranking, params, share=params.canaries)
     notes = (*given.get("doubts", ()), *found.notes, *canaries.notes(planted, chosen.check, params.least_recall))
     with durable.fresh_folder(data / "audit") as folder:

@@ -158,11 +158,17 @@ def meter(workspace: Path, choice: Choice) -> Damage:
     kind = label_kinds.kind(params.section(workspace / "params.yaml", "task", Task).kind)
     settled = answers.state(given.said).items
     asked = {row.item for row in given.drawn if row.place and not _answered(given.people.get(row.item))}
+    classes = {name for y in given.delivered.values() for name in kind.classes_of(y)}
+    if choice.name is not None and choice.name not in classes:
+        few = ", ".join(sorted(classes)[:20]) or "none: the labels are texts"
+        raise Mistake(f"Unknown class '{choice.name}'. Classes are: {few}.")
     scores = store.read_table(workspace / "data" / "audit" / "scores.parquet", SCORES)
     items, p, p_suggestion, kept_out = [], [], [], 0
     for row in scores[scores["flagged"].astype(bool)].to_dict("records"):
         item, y = row["item"], given.delivered.get(row["item"])
-        if y is None or _answered(settled.get(item)) or row["suggestion"] is None:
+        if y is None or _answered(settled.get(item)):
+            continue
+        if row["suggestion"] is None and choice.action == "relabel":  # the text of a pair has no likeliest other
             continue
         if choice.name is not None and choice.name not in kind.classes_of(y):
             continue

@@ -47,6 +47,7 @@ def _drawn(log_posterior: FloatArray, draws: int, rng: np.random.Generator) -> t
     return tuple(np.asarray(axis, dtype=np.int64) for axis in np.unravel_index(cells, log_posterior.shape))
 
 
+CHUNK = 2_000  # answers at a time
 SHIFT_A = np.linspace(-6, 6, 49)
 SLOPE_B = np.linspace(0, 2, 21)
 
@@ -61,8 +62,11 @@ def recalibrated(
     rng = np.random.default_rng(seed)
     x_N = logit(p_N)
     centre = float(x_N.mean()) if len(x_N) else 0.0
-    line_ABN = centre + SHIFT_A[:, None, None] + SLOPE_B[None, :, None] * (x_N - centre)
-    likelihood_AB = -(np.logaddexp(0, np.where(wrong_N == 1, -line_ABN, line_ABN))).sum(axis=-1)
+    likelihood_AB = np.zeros((len(SHIFT_A), len(SLOPE_B)))
+    for start in range(0, len(x_N), CHUNK):
+        away_N, found_N = x_N[start : start + CHUNK] - centre, wrong_N[start : start + CHUNK]
+        line_ABN = centre + SHIFT_A[:, None, None] + SLOPE_B[None, :, None] * away_N
+        likelihood_AB -= np.logaddexp(0, np.where(found_N == 1, -line_ABN, line_ABN)).sum(axis=-1)
     prior_AB = -0.5 * (SHIFT_A[:, None] / 1.5) ** 2 - 0.5 * ((SLOPE_B[None, :] - 1) / 0.5) ** 2
     a_S, b_S = _drawn(likelihood_AB + prior_AB, draws, rng)
 

@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from . import kernel, outoffold, vectors
 from .outoffold import FloatArray, IntArray, ProbabilityArray
+from .subset import some
 
 # shapes: N items, D values of a vector, K classes, k neighbours
 
@@ -176,7 +177,7 @@ def softmax(score_NK: NDArray[np.floating]) -> ProbabilityArray:
 
 def tempered(score_NK: FloatArray, given_N: IntArray) -> ProbabilityArray:
     """softmax(score / T), with the one T in [.02, 2] under which the labels given are likeliest."""
-    rows = np.arange(len(given_N))[:: max(1, len(given_N) // TEMPERED)]
+    rows = some(len(given_N), TEMPERED)
     some_NK, labels_N = score_NK[rows].astype(np.float64), given_N[rows]
     some_NK -= some_NK.max(axis=1, keepdims=True)
     own_N = some_NK[np.arange(len(rows)), labels_N]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .model import Mistake
 from .outoffold import IntArray, ProbabilityArray
+from .subset import some
 
 BoolArray = NDArray[np.bool_]
 
@@ -103,27 +104,29 @@ def in_sample() -> Mistake:
 
 
 def checked(
-    labels: Sequence[str], probabilities: ProbabilityArray, folds: IntArray | None, classes: tuple[str, ...]
+    labels: Sequence[str], probabilities: ProbabilityArray, rows: IntArray, classes: tuple[str, ...]
 ) -> ProbabilityArray:
-    """The border guard: cleanlab takes NaN for "no issues" and a swapped column for a discovery, both in silence."""
-    p_NK = np.asarray(probabilities, dtype=np.float64)
+    """The probabilities of the labels, by (N,) places `rows` of what was given, or Mistake.
+
+    The border guard: cleanlab takes NaN for "no issues" and a swapped column for a discovery, both in silence.
+    """
+    whole_NK = np.asarray(probabilities, dtype=np.float64)
+    p_NK = whole_NK[rows]
     if len(set(classes)) != len(classes) or len(classes) < 2:
         raise Mistake(f"Classes are {', '.join(classes) or 'none'}. Two or more different names are needed.")
     if p_NK.shape != (len(labels), len(classes)):
         raise Mistake(
-            f"Probabilities have shape {p_NK.shape}. {len(labels)} labels and {len(classes)} classes need "
-            f"({len(labels)}, {len(classes)})."
+            f"Probabilities have shape {whole_NK.shape}. {len(whole_NK)} labels and {len(classes)} classes need "
+            f"({len(whole_NK)}, {len(classes)}): a column for each of {', '.join(classes[:20])}."
         )
     if unknown := sorted(set(labels) - set(classes)):
         raise Mistake(f"Label '{unknown[0]}' has no column. Columns are: {', '.join(classes)}.")
     for n in np.flatnonzero(~np.isfinite(p_NK).all(axis=1)):
-        raise Mistake(f"Probabilities of row {n} are not finite. Leave the row out, or predict it again.")
+        raise Mistake(f"Probabilities of row {rows[n]} are not finite. Leave the row out, or predict it again.")
     for n in np.flatnonzero((p_NK < 0).any(axis=1) | (np.abs(p_NK.sum(axis=1) - 1) > 1e-3)):
         raise Mistake(
-            f"Probabilities of row {n} sum to {p_NK[n].sum():.4f}. Numbers from 0 to 1 that sum to 1 are needed."
+            f"Probabilities of row {rows[n]} sum to {p_NK[n].sum():.4f}. Numbers from 0 to 1 that sum to 1 are needed."
         )
-    if folds is None or len(folds) != len(labels) or len(np.unique(folds)) < 2 or np.min(folds) < 0:
-        raise in_sample()
     return np.asarray(p_NK / p_NK.sum(axis=1, keepdims=True))
 
 
@@ -182,7 +185,7 @@ def posterior_of_error(p_NK: ProbabilityArray, given_N: IntArray, joint_KK: Prob
         right_N = q_NK[np.arange(len(chosen_N)), given_N[chosen_N]]
         return np.asarray(1 - right_N / np.maximum(q_NK.sum(axis=1), 1e-300))
 
-    sample = rows_N[:: max(1, len(rows_N) * classes // 2_000_000)]  # the power is one number: a sample settles it
+    sample = rows_N[some(len(rows_N), 2_000_000 // classes)]  # the power is one number: a sample settles it
     powers = np.geomspace(0.25, 16, 37)
     power = min(powers, key=lambda a: round(abs(float(error(float(a), sample).mean()) - rate), 9))
     return np.clip(error(float(power), rows_N), 0.0, 1.0)

@@ -50,6 +50,7 @@ class SampleSays:
     unknown: int  # answered unsure, or disputed
     used: int  # of the answered: those up to the place to which nearly all are answered
     wrong: Interval | None  # labels; None: too few answers
+    guessed: int = 0  # of the items: those whose stratum has no answer yet, such as a further drop's
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,9 @@ def from_sample(rows: Sequence[Drawn], truth: Mapping[str, bool | None], asked: 
     """The stratified estimate of the wrong labels and its interval; `asked`: item -> did anybody answer.
 
     The estimate is the sum over strata of items * wrong / answered, unbiased whatever the audit says; a stratum without
-    an answer takes the share of the nearest one with some. The interval is that of calibration.totals. In a
-    queue answered in part, the doubted of the drawn were answered first: those beyond `reach` are left out.
+    an answer takes the share of the one with the nearest mean p_wrong (`guessed` counts its items). The interval is
+    that of calibration.totals. In a queue answered in part, the doubted of the drawn were answered first: those beyond
+    `reach` are left out.
     """
     strata: dict[tuple[int, int], list[Drawn]] = {}
     for row in sorted(rows, key=lambda row: (sample.sequence(row.round), row.stratum)):
@@ -122,9 +124,10 @@ def from_sample(rows: Sequence[Drawn], truth: Mapping[str, bool | None], asked: 
     asked_H = np.array([sum(row.item in known for row in group) for group in fresh])
     wrong_H = np.array([sum(known.get(row.item, False) for row in group) for group in fresh])
     p_H = np.array([np.mean([row.p_wrong for row in group]) for group in fresh])
-    value = before + float((items_H * _shares(asked_H, wrong_H)).sum())
+    value = before + float((items_H * _shares(asked_H, wrong_H, p_H)).sum())
     low, high = before + np.quantile(calibration.totals(items_H, asked_H, wrong_H, p_H), calibration.TAILS)
-    return replace(says, wrong=Interval(value, min(low, value), max(high, value)))
+    guessed = int(items_H[asked_H == 0].sum())
+    return replace(says, guessed=guessed, wrong=Interval(value, min(low, value), max(high, value)))
 
 
 def reach(rows: Sequence[Drawn], asked: Mapping[str, bool]) -> dict[str, int]:
@@ -139,10 +142,10 @@ def reach(rows: Sequence[Drawn], asked: Mapping[str, bool]) -> dict[str, int]:
     return found
 
 
-def _shares(asked_H: calibration.IntArray, wrong_H: calibration.IntArray) -> FloatArray:
-    """wrong / asked of each stratum, (H,); where nobody was asked that of the nearest stratum, the lower one first."""
+def _shares(asked_H: calibration.IntArray, wrong_H: calibration.IntArray, p_H: FloatArray) -> FloatArray:
+    """wrong / asked of each stratum, (H,); where nobody was asked, that of the one with the nearest p_wrong."""
     some = np.flatnonzero(asked_H)
-    nearest_H = [min(some, key=lambda other: (abs(other - h), other)) for h in range(len(asked_H))]
+    nearest_H = np.where(asked_H > 0, np.arange(len(asked_H)), some[np.abs(p_H[some] - p_H[:, None]).argmin(axis=1)])
     return np.asarray(wrong_H[nearest_H] / asked_H[nearest_H], dtype=np.float64)
 
 

@@ -18,8 +18,15 @@ from .versions import ensure_shards, read_dataset
 GROUPS = 16  # row groups of 4 MiB kept: a revision's order goes drop by drop, so few are open at once
 
 
-def get(workspace: Path, rev: str, folder: Path, form: str) -> int:
-    """Write revision `rev` as `form` (imagefolder, csv, jsonl) into the new or empty `folder`; returns the items."""
+def usual_format(workspace: Path) -> str:
+    """One folder a class, or CSV where the label is no class."""
+    kind = params.section(workspace / "params.yaml", "task", Task).kind
+    return "csv" if is_paired(kind) else "imagefolder"
+
+
+def get(workspace: Path, rev: str, folder: Path, form: str | None = None) -> int:
+    """Write revision `rev` as `form` (default: the usual one) into the new or empty `folder`; returns the items."""
+    form = form or usual_format(workspace)
     module = format_named(form, "write_dataset")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Mistake(f"Folder '{folder}' has something in it already. A new or an empty folder is allowed.")

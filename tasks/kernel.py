@@ -16,12 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from .subset import some
+
 FloatArray = NDArray[np.float32]
+Floats = NDArray[Any]  # float32, or float64 where that errs too much
 IntArray = NDArray[np.int64]
 
 # shapes: N items, D values of a vector, M landmarks, K classes
@@ -44,7 +48,7 @@ class Ridge:
         """The ridge's answer for each item without the item and its copies, (N, K), at the lambda that errs least."""
         turned_MK = self.basis_NM.T @ target_NK
         own_NK, size_N = _of_group(target_NK, self.copy_N)
-        judged = np.arange(len(target_NK))[:: max(1, len(target_NK) // JUDGED)]
+        judged = some(len(target_NK), JUDGED)
         best = min(
             lambdas,
             key=lambda each: self._error(float(each), judged, turned_MK, target_NK, own_NK, size_N),
@@ -79,13 +83,14 @@ def ridge(x_ND: FloatArray, copy_N: IntArray, *, landmarks: int, seed: int, gamm
     chosen = np.sort(np.random.default_rng(seed).permutation(len(x_ND))[:landmarks])
     marks_MD = x_ND[chosen]
     near_NM = _kernel(x_ND, marks_MD, gamma)
-    own_MM = _kernel(marks_MD, marks_MD, gamma).astype(np.float64)
+    exact_MD = marks_MD.astype(np.float64)  # float32 errs by more than RIDGE, and near copies make it indefinite
+    own_MM = _kernel(exact_MD, exact_MD, gamma)
     own_MM[np.diag_indices(len(own_MM))] += RIDGE
     spectrum_M, turn_MM = eigh((near_NM.T @ near_NM).astype(np.float64), own_MM)
     return Ridge(near_NM @ turn_MM.astype(np.float32), np.maximum(spectrum_M, 0), copy_N)
 
 
-def _kernel(a_ND: FloatArray, b_MD: FloatArray, gamma: float) -> FloatArray:
+def _kernel(a_ND: Floats, b_MD: Floats, gamma: float) -> Floats:
     """exp(-gamma |a - b|^2), (N, M)."""
     near_NM = a_ND @ b_MD.T
     near_NM *= 2

@@ -32,6 +32,7 @@ ENDINGS = (".parquet", ".pq", ".csv", ".tsv", ".npz")
 KEYS = ("item", "path")
 TEXTS = (*KEYS, "fold")
 LABELS = ("label", "y", "target", "class")  # an embedding that holds the label knows the answer
+MOST_FOLDS = 1_000_000
 TINY = 1e-6  # below 0: somebody's rounding
 ROUNDING = 0.02  # by how much probabilities may miss 1: half-precision, or two decimals written down
 
@@ -133,9 +134,10 @@ def _folds(given: Given, cells: Sequence[object]) -> IntArray:
             number = float(str(cell)) if cell is not None else -1.0
         except ValueError:
             number = -1.0
-        if not (number.is_integer() and number >= 0):
+        if not (number.is_integer() and 0 <= number < MOST_FOLDS):
             shown = "no fold" if cell in (None, "") else f"fold '{cell}'"
-            raise given.wrong(f"has {shown} in {given.where(n)}. Whole numbers from 0 on are allowed.")
+            allowed = f"Whole numbers from 0 to {MOST_FOLDS - 1:,} are allowed."
+            raise given.wrong(f"has {shown} in {given.where(n)}. {allowed}")
         folds.append(int(number))
     folds_N = np.array(folds, dtype=np.int64)
     if len(np.unique(folds_N)) < 2:

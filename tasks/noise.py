@@ -25,20 +25,31 @@ def share(value: float) -> str:
     return f"{value:.2f}".removeprefix("0")
 
 
-def reason(given: str, suggested: str, p_given: float, p_suggested: float, neighbours: Sequence[str]) -> str:
-    """The evidence against one label; `neighbours` are the labels of the nearest confirmed items, nearest first.
+def reason(
+    given: str,
+    suggested: str,
+    p_given: float,
+    p_suggested: float,
+    neighbours: Sequence[str],
+    *,
+    confirmed: bool = False,
+) -> str:
+    """The evidence against one label; `neighbours` are the labels of the nearest undoubted items, nearest first.
+
+    `confirmed`: people have spoken of every one of them.
 
     >>> reason("1", "7", 0.02, 0.93, ["7", "7", "1", "7", "7"])
-    '4 of its 5 nearest confirmed neighbours are 7; the model gives 7 .93 and the given 1 .02.'
+    '4 of its 5 nearest undoubted neighbours are 7; the model gives 7 .93 and the given 1 .02.'
     """
+    near = "nearest confirmed" if confirmed else "nearest undoubted"
     model = f"model gives {suggested} {share(p_suggested)} and the given {given} {share(p_given)}."
     if not neighbours:
         return f"The {model}"
     if len(neighbours) == 1:
-        return f"Its nearest confirmed neighbour is {neighbours[0]}; the {model}"
+        return f"Its {near} neighbour is {neighbours[0]}; the {model}"
     count = sum(name == suggested for name in neighbours)
     verb = "is" if count < 2 else "are"
-    return f"{count or 'None'} of its {len(neighbours)} nearest confirmed neighbours {verb} {suggested}; the {model}"
+    return f"{count or 'None'} of its {len(neighbours)} {near} neighbours {verb} {suggested}; the {model}"
 
 
 def confusions(pairs: Iterable[tuple[str, str]], top: int | None = None) -> list[dict[str, Any]]:

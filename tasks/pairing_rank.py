@@ -157,8 +157,7 @@ def ranked(pairs: Pairs, params: PairParams, seed: int) -> Ranked:
 
     test = shadow(pairs, params, (seed, 1), usual, p_N > 0.5, baselines=True)
     score_R = weights.score(test.evidence_RF)
-    order = np.argsort(score_N, kind="stable")
-    flagged_R = np.interp(score_R, score_N[order], p_N[order]) > 0.5
+    flagged_R = pairing_canaries.p_wrong(score_R, [learnt_R[lesson.kind_R == kind] for kind in (1, 2)]) > 0.5
     by_method = {
         name: {kind: round(share, 4) for kind, share in pairing_canaries.found_of(value_R, test.kind_R).items()}
         for name, value_R in {"pair_mismatch": score_R, **test.methods}.items()

@@ -24,6 +24,7 @@ import numpy as np
 
 from .confidence import Judged, chance, likeliest_other
 from .outoffold import IntArray, ProbabilityArray
+from .subset import some
 
 # shapes: N items, K classes
 
@@ -58,7 +59,7 @@ class Posterior:
 def posterior(p_NK: ProbabilityArray, given_N: IntArray) -> Posterior:
     """Fit power and spread on the labels given, and judge every item. Each row of `p_NK` sums to 1; K >= 2."""
     log_NK = np.log(np.clip(p_NK, 1e-12, 1.0))
-    sample = np.arange(len(given_N))[:: max(1, p_NK.size // CELLS)]
+    sample = some(len(given_N), CELLS // p_NK.shape[1])
     fits: list[tuple[float, float, ProbabilityArray]] = []
     for power in POWERS:
         told, last_KK = _fit(log_NK[sample], given_N[sample], power, fits[-1][2] if fits else None)
@@ -66,7 +67,7 @@ def posterior(p_NK: ProbabilityArray, given_N: IntArray) -> Posterior:
     enough = max(told for told, _, _ in fits) - AS_LIKELY / max(1, len(sample))
     _, best, spread_KK = max((fit for fit in fits if fit[0] >= enough), key=lambda fit: fit[1])
     if len(sample) < len(given_N):
-        more = np.arange(len(given_N))[:: max(1, p_NK.size // MANY_CELLS)]
+        more = some(len(given_N), MANY_CELLS // p_NK.shape[1])
         spread_KK = _fit(log_NK[more], given_N[more], best, spread_KK)[1]
     likely_NK = _sharpened(log_NK, best) * spread_KK[:, given_N].T
     likely_NK /= np.maximum(likely_NK.sum(axis=1, keepdims=True), 1e-300)

@@ -15,11 +15,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from . import combined, nearest, outoffold, posterior, vectors
@@ -130,44 +131,56 @@ class Ranking:
 
 
 def rank(
-    labels: Sequence[str | None],
+    labels: Iterable[Any],
     *,
     predictions: ProbabilityArray | None = None,
     embeddings: FloatArray | Mapping[str, FloatArray] | None = None,
-    folds: IntArray | None = None,
+    folds: Sequence[int] | IntArray | None = None,
     held_out: bool = False,
-    classes: Sequence[str] | None = None,
+    classes: Iterable[Any] | None = None,
     method: Method | None = None,
     faults: Sequence[str | None] | None = None,
     shows: Sequence[str] | None = None,
     near: vectors.Neighbours | None = None,
 ) -> Ranking:
-    """Rank N labels (None: unknown) by how surely each is wrong.
+    """Rank N labels (text or numbers; None, nan: unknown) by how surely each is wrong.
 
-    `embeddings`: (N, D), or view -> (N, D). `predictions`: (N, K), a column for each of `classes` (default: the sorted
-    labels), each row by a model that was not trained on it: give the fold in which it was held out (-1: no prediction),
-    or `held_out=True` if no row was in training. In-sample predictions agree with wrong labels and are refused.
+    `embeddings`: (N, D), or view -> (N, D). `predictions`: (N, K), a column for each of `classes` (default: all labels
+    there are, sorted: 2 before 10, "10" before "2"), each row by a model that was not trained on it: give the fold in
+    which it was held out (-1: no prediction), or `held_out=True` if no row was in training. In-sample predictions agree
+    with wrong labels and are refused.
     `faults`: why an item cannot be assessed; `shows`: what it shows (equal ones are copies and are held out together;
     default: equal vectors); `near`: neighbours among the N (default: looked for, exactly).
 
     Raises Mistake for arrays that do not fit or are not finite, and where neither kind of evidence is given.
     """
     method = method or Method()
-    views = _views(embeddings, len(labels), faults)
-    shows = shows if shows is not None else _digests(views, len(labels))
-    missing = _missing(predictions, folds, held_out, len(labels)) if predictions is not None else (None,) * len(labels)
+    named, known = _named(labels)
+    count = len(named)
+    for what, each in (("faults", faults), ("shows", shows)):
+        if each is not None and len(each) != count:
+            raise Mistake(f"There are {len(each):,} {what} and {count:,} labels. Give one a label.")
+    views = _views(embeddings, count, faults)
+    shows = shows if shows is not None else _digests(views, count)
+    folds_N = None if folds is None or held_out else np.asarray(folds, dtype=np.int64)
+    missing = _missing(predictions, folds_N, held_out, count) if predictions is not None else (None,) * count
     if not views and predictions is None:
         raise Mistake("Nothing to rank the labels by. Give embeddings=, predictions=, or both.")
-    notes = _why_not(labels, [a or b for a, b in zip(faults or missing, missing, strict=True)], shows)
+    notes = _why_not(named, [a or b for a, b in zip(faults or missing, missing, strict=True)], shows)
     rows_M = np.array([n for n, reason in enumerate(notes) if reason is None], dtype=np.int64)
-    given = [str(labels[n]) for n in rows_M.tolist()]
-    names = tuple(sorted(set(given)) if classes is None else classes)
+    given = [str(named[n]) for n in rows_M.tolist()]
+    if classes is not None:
+        names = tuple(map(str, classes))
+    else:
+        names = tuple(known) if predictions is not None else tuple(name for name in known if name in set(given))
     if not given:
-        return _nothing(notes, names)
+        return _nothing(notes, names, check=METHODS[method.method])
+    if predictions is None and (unknown := sorted(set(given) - set(names))):
+        raise Mistake(f"Label '{unknown[0]}' is not among the classes. Classes are: {', '.join(names[:20])}.")
     own_MK: ProbabilityArray | None = None
     if predictions is not None:
-        folds_M = np.arange(len(rows_M)) % 2 if held_out or folds is None else folds[rows_M]
-        own_MK = checked(given, np.asarray(predictions)[rows_M], folds_M, names)
+        folds_M = np.arange(len(rows_M)) % 2 if folds_N is None else folds_N[rows_M]
+        own_MK = checked(given, predictions, rows_M, names)
     column = {name: k for k, name in enumerate(names)}
     given_M = np.array([column[name] for name in given], dtype=np.int64)
     if own_MK is None:
@@ -190,7 +203,7 @@ def rank(
     margin = 2 * math.sqrt(commonest * (1 - commonest) / len(rows_M)) if own_MK is None else 0.0
     if accuracy <= commonest + margin:  # every rarer label would be called an error
         blind = "not assessable: the model tells the classes no better than always naming the commonest one"
-        return _nothing([reason or blind for reason in notes], names, accuracy)
+        return _nothing([reason or blind for reason in notes], names, accuracy, check=METHODS[method.method])
     judged = {
         posterior.CHECK: posterior.judge(p_MK, parts, given_M),
         METHODS["confident"]: confident_learning(plain_MK, given_M, method.flag_by),
@@ -199,11 +212,22 @@ def rank(
     return Ranking(names, tuple(notes), rows_M, given_M, folds_M, p_MK, plain_MK, judged, check, accuracy, fit, looks)
 
 
+def _named(labels: Iterable[Any]) -> tuple[list[str | None], list[str]]:
+    """The labels as text, None where unknown, and the different ones, in the order of their own type."""
+    given = [None if label is None or label is pd.NA or label != label else label for label in labels]
+    different = {label for label in given if label is not None}
+    try:
+        ordered = sorted(different)
+    except TypeError:  # text and numbers
+        ordered = sorted(different, key=str)
+    return [None if label is None else str(label) for label in given], list(dict.fromkeys(map(str, ordered)))
+
+
 def _views(
     embeddings: FloatArray | Mapping[str, FloatArray] | None, count: int, faults: Sequence[str | None] | None
 ) -> dict[str, FloatArray]:
     """Each view with rows of length 1; Mistake for a wrong shape, and for values that are not finite or all zero."""
-    if embeddings is None:
+    if embeddings is None or (isinstance(embeddings, Mapping) and not embeddings):
         return {}
     given = embeddings if isinstance(embeddings, Mapping) else {"embedding": embeddings}
     views: dict[str, FloatArray] = {}
@@ -230,7 +254,7 @@ def _missing(predictions: ProbabilityArray, folds: IntArray | None, held_out: bo
         raise Mistake(f"Probabilities have shape {shape}. {count} labels need ({count}, K).")
     if held_out:
         return (None,) * count
-    if folds is None or len(folds) != count:
+    if folds is None or len(folds) != count or len(np.unique(folds[folds >= 0])) < 2:
         raise in_sample()
     return ["it has no prediction" if fold < 0 else None for fold in folds.tolist()]
 
@@ -276,9 +300,11 @@ def _why_not(labels: Sequence[str | None], faults: Sequence[str | None], shows: 
     """Why each label cannot be assessed; None where it can."""
     why = ["its label is unknown" if name is None else fault for name, fault in zip(labels, faults, strict=True)]
     different = {(name, show) for name, show, reason in zip(labels, shows, why, strict=True) if reason is None}
-    counts = Counter(name for name, _ in different)
+    counts, rows = Counter(name for name, _ in different), Counter(labels)
     why = [
-        "1 example of its class" if reason is None and counts[name] == 1 else reason
+        ("1 example of its class" if rows[name] == 1 else "all examples of its class show the same")
+        if reason is None and counts[name] == 1
+        else reason
         for name, reason in zip(labels, why, strict=True)
     ]
     left = sorted({str(name) for name, reason in zip(labels, why, strict=True) if reason is None})
@@ -287,7 +313,7 @@ def _why_not(labels: Sequence[str | None], faults: Sequence[str | None], shows: 
     return [None if reason is None else f"not assessable: {reason}" for reason in why]
 
 
-def _nothing(notes: Sequence[str | None], classes: tuple[str, ...], accuracy: float = 0.0) -> Ranking:
+def _nothing(notes: Sequence[str | None], classes: tuple[str, ...], accuracy: float = 0.0, *, check: str) -> Ranking:
     """The ranking where no label could be assessed."""
     none, whole = np.zeros(0), np.zeros(0, dtype=np.int64)
     by_class_K = np.zeros(len(classes))
@@ -296,5 +322,4 @@ def _nothing(notes: Sequence[str | None], classes: tuple[str, ...], accuracy: fl
         for check in METHODS.values()
     }
     p_MK = np.zeros((0, len(classes)))
-    check = METHODS["combined"]
     return Ranking(classes, tuple(notes), whole, whole, whole, p_MK, p_MK, judged, check, accuracy)

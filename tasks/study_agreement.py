@@ -42,6 +42,8 @@ def agreement_now(workspace: Path, *, curves: bool = True, threads: int = 1) -> 
     named = {item: target(y) for item, y in zip(manifest["item"], manifest["y"], strict=True)}
     scores = scores[[named.get(item) is not None for item in scores["item"]]]
     items = tuple(scores["item"].tolist())
+    if not items:
+        raise Mistake("No item that was audited has a class to compare with a model: agreement is about classes.")
     given = [str(named[item]) for item in items]
     folds_N = scores["fold"].to_numpy(dtype=np.int64)
     noise = store.read_json(data / "audit" / "noise.json")

@@ -299,3 +299,9 @@ def test_an_item_without_a_vector_is_named(workspace: Path) -> None:
     store.write_vectors(workspace / "data/embed/vectors/0001-toy.parquet", items[:-1], {"whole": views["whole"][:-1]})
     with pytest.raises(Mistake, match="Item 'd0299' was audited, but it has no vector in data/embed"):
         agreement_now(workspace)
+
+
+def test_labels_that_are_no_classes_are_a_sentence(workspace: Path) -> None:
+    (workspace / "params.yaml").write_text("task: {modality: text, kind: pairs}\n")
+    with pytest.raises(Mistake, match="agreement is about classes"):
+        agreement_now(workspace)

@@ -214,7 +214,7 @@ def test_the_stage_writes_scores_findings_noise_and_plots(tmp_path: Path) -> Non
         ["i0004", "label_noise_v2", '"a"'],
         ["i0034", "label_noise_v2", '"b"'],
     ]
-    assert findings["reason"][0].startswith("5 of its 5 nearest confirmed neighbours are a; the model gives a .9")
+    assert findings["reason"][0].startswith("5 of its 5 nearest undoubted neighbours are a; the model gives a .9")
     assert (folder / "confusion.csv").read_text() == "given,suggested\nb,a\na,b\n"
     assert (folder / "confusions.csv").read_text() == "given,suggested,count\na,b,1\nb,a,1\n"
     curve = (folder / "severity.csv").read_text().splitlines()

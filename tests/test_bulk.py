@@ -9,9 +9,9 @@ import pytest
 import toy_audited
 from toy_audited import AT
 
-from tasks import answers, bulk, calibration, estimate, journal
+from tasks import answers, bulk, calibration, estimate, journal, store
 from tasks.bulk import Choice
-from tasks.model import MACHINE, Mistake, Verdict
+from tasks.model import MACHINE, SCORES, Mistake, Verdict
 
 CAT, DOG, FOX = '"cat"', '"dog"', '"fox"'
 
@@ -144,6 +144,23 @@ def test_the_audit_sample_and_what_is_answered_are_left_alone(workspace: Path) -
 def test_a_class_is_chosen_by_the_label_in_force(workspace: Path) -> None:
     assert "1-0" in flagged(workspace)
     assert [one.item for one in bulk.meter(workspace, Choice(name="fox")).changes] == ["1-0"]
+
+
+def test_a_class_that_is_none_is_named(workspace: Path) -> None:
+    with pytest.raises(Mistake, match=r"Unknown class 'wolf'\. Classes are: .*fox"):
+        bulk.meter(workspace, Choice(name="wolf"))
+
+
+def test_what_has_no_suggestion_can_be_removed_and_not_relabelled(workspace: Path) -> None:
+    path = workspace / "data/audit/scores.parquet"
+    scores = store.read_table(path, SCORES)
+    store.write_table(path, SCORES, scores.assign(suggestion=None, p_suggestion=np.nan))
+    try:
+        assert not bulk.meter(workspace, Choice()).changes
+        found = bulk.meter(workspace, Choice(action="remove"))
+    finally:
+        store.write_table(path, SCORES, scores)  # one workspace serves all tests of this file
+    assert found.changes and np.isfinite(found.balance.value)
 
 
 def test_thirty_answers_correct_p_wrong(workspace: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -151,3 +152,15 @@ def test_the_next_rows_hold_what_their_chances_add_up_to() -> None:
     assert (expected.value, expected.low, expected.high) == (2.0, 0.0, 4.0)
     assert estimate.counted(np.zeros((4000, 0))) == Interval(0.0, 0.0, 0.0)
     assert estimate.counted(np.ones((4000, 3))) == Interval(3.0, 3.0, 3.0)
+
+
+def test_a_further_drop_without_answers_is_taken_to_be_like_the_items_of_its_p_wrong() -> None:
+    strata = ((100, 10, 0.01), (100, 10, 0.3), (100, 10, 0.95))
+    drawn = rows(*strata)
+    later = [replace(row, item=f"later-{row.item}") for row in rows(*strata, round="0002-bolt")]
+    wrong: dict[str, bool | None] = {row.item: row.stratum == 2 for row in drawn}
+    found = says([*drawn, *later], wrong)
+    assert (found.items, found.guessed) == (600, 300)
+    assert found.wrong is not None
+    assert found.wrong.value == pytest.approx(100 + 100)
+    assert found.wrong.high < 450

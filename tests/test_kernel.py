@@ -63,3 +63,15 @@ def test_rows_of_zeros_are_no_trouble() -> None:
 
 def test_many_items_get_more_landmarks_and_very_many_no_more_memory() -> None:
     assert [combined.landmarks(n) for n in (100, 8_000, 10_000, 60_000, 1_000_000)] == [600, 600, 1200, 666, 600]
+
+
+def test_near_copies_and_vectors_of_two_numbers_have_a_basis() -> None:
+    """In float32 their landmarks' kernel is off by more than the ridge on it, and no longer positive definite."""
+    rng = np.random.default_rng(0)
+    near = rng.normal(size=(60, 64))[rng.integers(0, 60, 1200)] + 1e-4 * rng.normal(size=(1200, 64))
+    flat = rng.normal(size=(900, 2))
+    for x_ND in (near, flat):
+        unit_ND = (x_ND / np.linalg.norm(x_ND, axis=1, keepdims=True)).astype(np.float32)
+        fitted = kernel.ridge(unit_ND, np.arange(len(unit_ND)), landmarks=400, seed=0)
+        target_NK = np.eye(2, dtype=np.float32)[(unit_ND[:, 0] > 0).astype(int)]
+        assert (fitted.left_out(target_NK).argmax(axis=1) == target_NK.argmax(axis=1)).mean() > 0.95

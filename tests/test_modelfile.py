@@ -127,10 +127,17 @@ def test_half_precision_and_two_decimals_are_no_wrong_sum(tmp_path: Path) -> Non
         ("item,cat,dog\n,1,0\n", "has no item in line 2. Each row needs one."),
         (
             "item,fold,cat,dog\nx,0,1,0\ny,first,1,0\n",
-            "has fold 'first' in line 3. Whole numbers from 0 on are allowed.",
+            "has fold 'first' in line 3. Whole numbers from 0 to 999,999 are allowed.",
         ),
-        ("item,fold,cat,dog\nx,,1,0\ny,1,1,0\n", "has no fold in line 2. Whole numbers from 0 on are allowed."),
-        ("item,fold,cat,dog\nx,-1,1,0\ny,1,1,0\n", "has fold '-1' in line 2. Whole numbers from 0 on are allowed."),
+        ("item,fold,cat,dog\nx,,1,0\ny,1,1,0\n", "has no fold in line 2. Whole numbers from 0 to 999,999 are allowed."),
+        (
+            "item,fold,cat,dog\nx,1e30,1,0\ny,1,1,0\n",
+            "has fold '1e30' in line 2. Whole numbers from 0 to 999,999 are allowed.",
+        ),
+        (
+            "item,fold,cat,dog\nx,-1,1,0\ny,1,1,0\n",
+            "has fold '-1' in line 2. Whole numbers from 0 to 999,999 are allowed.",
+        ),
         (
             "item,fold,cat,dog\nx,3,1,0\ny,3,1,0\n",
             "has the one fold 3: held out all at once, no item is left to learn from. Two or more folds are needed; if "

@@ -10,10 +10,10 @@ from tasks import noise
 def test_a_reason_names_the_model_s_evidence_and_the_neighbours() -> None:
     model = "he model gives 7 .93 and the given 1 .02."
     told = {
-        ("7", "7", "1", "7", "7"): "4 of its 5 nearest confirmed neighbours are 7; t",
-        ("7", "1"): "1 of its 2 nearest confirmed neighbours is 7; t",
-        ("1", "1", "1"): "None of its 3 nearest confirmed neighbours is 7; t",
-        ("1",): "Its nearest confirmed neighbour is 1; t",
+        ("7", "7", "1", "7", "7"): "4 of its 5 nearest undoubted neighbours are 7; t",
+        ("7", "1"): "1 of its 2 nearest undoubted neighbours is 7; t",
+        ("1", "1", "1"): "None of its 3 nearest undoubted neighbours is 7; t",
+        ("1",): "Its nearest undoubted neighbour is 1; t",
         (): "T",
     }
     for neighbours, begins in told.items():

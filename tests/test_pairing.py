@@ -354,3 +354,11 @@ def test_the_shadow_copies_are_drawn_anew_for_the_trial() -> None:
     )
     assert np.array_equal(one.evidence_RF, again.evidence_RF)
     assert not np.array_equal(one.evidence_RF, other.evidence_RF)
+
+
+def test_canaries_are_found_where_no_pair_is_wrong() -> None:
+    """A canary that is odder than every pair there is: what the pairs say of such scores is not asked."""
+    items, xs, x_ND, y_ND = toy(300)
+    found = audited(items, xs, x_ND, y_ND)
+    assert found.figures["canary_recall_shuffled"] > 0.9
+    assert found.scores["flagged"].mean() < 0.02

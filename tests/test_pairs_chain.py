@@ -65,6 +65,7 @@ def test_wrong_texts_are_found_corrected_published_and_handed_out(tmp_path: Path
     scores = store.read_table(ws / "data" / "audit" / "scores.parquet", SCORES).set_index("item")
     assert scores.loc["p0011", "note"] == "not assessable: people have changed its text since it was embedded"
     assert versions.publish(ws).tag == "dataset@v1.0.0"
+    assert export.usual_format(ws) == "csv"
     whole = tasks.load("v1.0.0", ws)
     assert [whole[n] for n in range(COUNT)] == list(zip(truth.english[:COUNT], truth.french[:COUNT], strict=True)), (
         "every text is the right one: no canary is in a revision"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks import posterior
+from tasks import combined, posterior
 from tasks.outoffold import IntArray, ProbabilityArray
+from tasks.subset import some
 
 
 def labelled(
@@ -74,3 +75,21 @@ def test_few_errors_under_a_sure_model_are_not_lost() -> None:
     assert found.wrong_N[5:].max() < 0.01
     low, high = posterior.judge(p_NK, (), given_N).interval
     assert low < 0.001 < high
+
+
+def test_labels_that_come_in_turns_are_tempered_as_shuffled_ones() -> None:
+    """Every 10th of 0 1 .. 9 0 1 .. is a 0; here 0 is easy and the others are hard."""
+    rng = np.random.default_rng(0)
+    given_N = np.arange(50_000) % 10
+    score_NK = rng.normal(size=(len(given_N), 10)).astype(np.float32)
+    score_NK[np.arange(len(given_N)), given_N] += np.where(given_N == 0, 6, 1)
+    order = rng.permutation(len(given_N))
+    shuffled_NK = combined.tempered(score_NK[order], given_N[order])
+    assert np.abs(combined.tempered(score_NK, given_N)[order] - shuffled_NK).max() < 0.03
+
+
+def test_some_rows_are_of_every_class_though_the_classes_come_in_turns() -> None:
+    rows = some(50_000, 5_000)
+    assert len(rows) == 5_000 and (np.diff(rows) > 0).all()
+    assert np.bincount(rows % 10).min() > 400
+    assert some(3, 10).tolist() == [0, 1, 2]

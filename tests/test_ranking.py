@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 import toy_tables as toy
 from sklearn.datasets import load_digits
@@ -11,7 +14,7 @@ from sklearn.metrics import average_precision_score
 from tasks import audit, vectors
 from tasks.audit import Method, rank
 from tasks.model import Mistake
-from tasks.outoffold import FloatArray
+from tasks.outoffold import FloatArray, IntArray, ProbabilityArray
 
 ONE = Method(threads=1)
 
@@ -154,3 +157,61 @@ def test_views_are_told_apart_and_a_view_of_zeros_is_no_fault() -> None:
     ranking = rank(labels, embeddings=shaped.views, method=ONE)
     assert ranking.order[0] == 4
     assert ranking.notes[7] is None
+
+
+def numbered() -> tuple[IntArray, ProbabilityArray]:
+    """330 labels 0 .. 10 in turns, all right, and probabilities whose columns are in the order of the numbers."""
+    labels_N = np.arange(330) % 11
+    return labels_N, 0.9 * np.eye(11)[labels_N] + 0.1 / 11
+
+
+def test_labels_may_be_numbers_and_their_columns_are_in_the_order_of_the_numbers() -> None:
+    labels_N, p_NK = numbered()
+    folds = (np.arange(330) // 11 % 5).tolist()
+    for labels in (labels_N, pd.Series(labels_N)[pd.Series(labels_N) >= 0], labels_N.tolist()):
+        ranking = rank(labels, predictions=p_NK, folds=folds, method=ONE)
+        assert ranking.classes == tuple(str(k) for k in range(11))
+        assert not ranking.flagged_N.any() and ranking.noise_rate < 0.01
+    assert rank(labels_N, predictions=p_NK, folds=folds, classes=range(11), method=ONE).classes[10] == "10"
+
+
+def test_whatever_pandas_calls_missing_is_an_unknown_label() -> None:
+    labels_N, p_NK = numbered()
+    folds = np.arange(330) // 11 % 5
+    for missing in (None, np.nan, pd.NA):
+        labels = [missing if n < 11 else str(label) for n, label in enumerate(labels_N)]
+        ranking = rank(labels, predictions=p_NK, folds=folds, classes=range(11), method=ONE)
+        assert set(ranking.notes[:11]) == {"not assessable: its label is unknown"} and len(ranking.rows_M) == 319
+
+
+def test_a_class_of_one_example_keeps_its_column() -> None:
+    labels = ["a"] * 10 + ["b"] * 10 + ["c"]
+    p_NK = 0.9 * np.eye(3)[[0] * 10 + [1] * 10 + [2]] + 0.1 / 3
+    ranking = rank(labels, predictions=p_NK, folds=np.arange(21) % 3, method=ONE)
+    assert (ranking.classes, ranking.notes[-1]) == (("a", "b", "c"), "not assessable: 1 example of its class")
+    alone = rank(labels[-5:], predictions=p_NK[-5:], folds=[0, 0, 0, 0, 1], classes="abc", method=ONE)
+    assert alone.notes[0] == "not assessable: the only class with two examples is b"
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"faults": [None]}, "There are 1 faults and 60 labels. Give one a label."),
+        ({"shows": ["x"]}, "There are 1 shows and 60 labels. Give one a label."),
+        ({"classes": ["a", "c"]}, "Label 'b' is not among the classes. Classes are: a, c."),
+        ({"embeddings": {}}, "Nothing to rank the labels by. Give embeddings=, predictions=, or both."),
+    ],
+)
+def test_arrays_that_do_not_fit_each_other_are_a_sentence(more: dict[str, Any], says: str) -> None:
+    labels, x_ND = clouds()
+    with pytest.raises(Mistake) as caught:
+        rank(labels, **{"embeddings": x_ND, "method": ONE, **more})
+    assert str(caught.value) == says
+
+
+def test_a_class_whose_examples_are_all_copies_is_said_to_be_so() -> None:
+    labels, x_ND = clouds(a=20, b=30)
+    x_ND[:20] = x_ND[0]
+    assert rank(labels, embeddings=x_ND, method=ONE).notes[0] == (
+        "not assessable: all examples of its class show the same"
+    )

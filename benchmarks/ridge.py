@@ -2,7 +2,7 @@
 
 Regression of one-hot labels on the vectors, the intercept free. All that a model needs of its items are sums, X'X and
 X'Y. So the model without a fold is the sums without that fold's, and a further drop adds its own: its refresh costs the
-new drop and five solutions (benchmarks/outoffold.py).
+new drop and five solutions (outoffold.py). No stage uses it: docs/decisions.md says why.
 
 Products and sums are float64 and added drop by drop in order of arrival, so a refreshed model is the whole one to 1e-6
 (products in float32 miss that). The vectors must be frozen: with directions or a mean that move with every item, each
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .model import Mistake
-from .store import FloatArray
+from tasks.model import Mistake
+from tasks.store import FloatArray
 
 DoubleArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
