@@ -55,7 +55,8 @@ def log(workspace: Workspace = HERE) -> None:
             heading, justify="right" if heading in ("items", "classes", "relabelled", "removed") else "left"
         )
     for each in revisions:
-        numbers = [f"{each.counts.get(name, 0):,}" for name in ("items", "classes", "relabelled", "removed")]
+        told = (each.counts.get(name) for name in ("items", "classes", "relabelled", "removed"))
+        numbers = ["-" if count is None else f"{count:,}" for count in told]  # the first has nothing to differ from
         table.add_row(each.tag, each.at[:16].replace("T", " "), *numbers, each.parent or "-")
     console.print(table)
 
