@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 
 from tasks.model import AssayError, counted
 
-from . import cli_audit, cli_estimate, cli_history, cli_serve, cli_start, cli_study, events
+from . import cli_audit, cli_estimate, cli_history, cli_review, cli_serve, cli_start, cli_study, events
 from .terminal import HERE, LogFile, Quiet, Reviewer, Workspace, console, open_workspace, print_next, print_waiting
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.add_typer(cli_history.app)
 app.add_typer(cli_audit.app)
 app.add_typer(cli_study.app, name="study")
 app.add_typer(cli_estimate.app)
+app.add_typer(cli_review.app)
 
 
 @app.command()

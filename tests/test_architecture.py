@@ -104,8 +104,8 @@ HOMES = {
     "dvc": ("tasks.versions",),
     "matplotlib": ("flows.study_figure",),
     "typer": ("flows.",),
-    "starlette": ("flows.dashboard",),
-    "uvicorn": ("flows.dashboard",),
+    "starlette": ("flows.dashboard", "tasks.review"),
+    "uvicorn": ("flows.dashboard", "tasks.review"),
     "prometheus_client": ("flows.exporter",),
     "httpx": ("flows.", "tasks.steps", "tasks.pools"),
 }

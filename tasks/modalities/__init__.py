@@ -6,6 +6,8 @@ A modality is one module in this folder (a file, or a package when it has much t
     load(data) -> item                 the normalised item: image (H, W, 3) uint8, EXIF orientation applied; text str
     size(item) -> int                  its bytes in memory
     preview(data) -> (type, bytes)     what a page shows of it: a small image/png, or the beginning as text/plain
+    tile(data, side) -> bytes          where items are looked at as tiles: a small JPEG; else the page shows cards
+    sheet(tiles, side, columns) -> bytes   tiles side by side as one JPEG, at `None` an empty place
     example(data) -> Any               what a model is trained on: image float32 (3, H, W) in [0, 1]; text str
     DECODER                            the library that facts uses, for the report; None: Python itself
     cell                               a function (data) -> str where the item itself can stand in a table; else None

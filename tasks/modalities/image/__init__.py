@@ -17,6 +17,8 @@ _HOMES = {
     "size": "decode",
     "thumbnail": "decode",
     "preview": "decode",
+    "tile": "tiles",
+    "sheet": "tiles",
     "example": "example",
     "FACTS": "measures",
     "RANGES": "measures",

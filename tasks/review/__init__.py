@@ -1,0 +1,15 @@
+"""The review: how do people look at the doubtful items and say what is right? Queue in, verdicts out.
+
+    catalogue.py   N items as typed arrays             guard.py    Host, Origin, body and rate, before any route
+    arrange.py     the order of visual similarity      app.py      the routes
+    tiles.py       thumbnails and sheets of 60         spoken.py   an answer of the page as a verdict
+    evidence.py    the side panel                      writer.py   the one writer of the journal: group commit
+    plan.py        today's plan                        record.py   what the journal says, kept up to date in memory
+    desk.py        all of these, for the routes        threads.py  what is asked, and what was sent back
+    server.py      start and end                       signoff.py  what waits for a reviewer
+    people.py      reviewers, tokens, sessions         claims.py   who has which items on screen
+    static/        the page: one vanilla ES module, no build step
+
+The order of what an answer goes through: guard -> app -> writer -> .assay/journal/<reviewer>.jsonl, fsync, and only
+then the tick on the screen. The page shows nothing as saved before.
+"""

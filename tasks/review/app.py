@@ -1,0 +1,318 @@
+"""Which questions may a browser ask, and what does it get? The review page's routes over desk.py and writer.py.
+
+Reads and writes only what the modules behind it name. Every answer is on disk before it is acknowledged; every write is
+checked against the catalogue that the page holds. Who may ask at all is guard.py's matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from ..labels import is_paired
+from ..model import Mistake, Verdict
+from . import plan as plans
+from . import signoff, threads
+from .catalogue import NONE, Catalogue
+from .claims import Claims
+from .desk import Desk, Stale, voted
+from .people import Session, people
+from .tiles import MOST
+
+HERE = Path(__file__).parent
+STATIC = {"js": "text/javascript", "css": "text/css"}
+ANSWERS = 2_000  # in one request
+STALE = "A run has renewed the data: load the page again."
+FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
+
+Clock = Callable[[], str]
+
+
+class Refused(Exception):
+    """A request that cannot be answered: (status, sentence)."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def routes(desk: Desk, now: Clock) -> list[Route]:
+    """The page and its questions; `now` gives the time in UTC, ISO 8601."""
+    asked = _Asked(desk, now)
+    reads = {
+        "/api/me": asked.me,
+        "/api/catalogue": asked.catalogue,
+        "/api/sheet": asked.sheet,
+        "/api/cards": asked.cards,
+        "/api/item": asked.item,
+        "/api/asset": asked.asset,
+        "/api/similar": asked.similar,
+        "/api/references": asked.references,
+        "/api/plan": asked.plan,
+        "/api/changes": asked.changes,
+        "/api/guideline": asked.guideline,
+        "/api/signoff": asked.signoff,
+    }
+    return [
+        Route("/review", page),
+        Route("/static/{name}", static),
+        *(Route(path, _told(handler)) for path, handler in reads.items()),
+        Route("/api/answers", asked.answers, methods=["POST"]),
+        Route("/api/claims", asked.claims, methods=["POST"]),
+    ]
+
+
+def page(request: Request) -> Response:
+    """The shell; it holds no data, so it needs no session."""
+    return FileResponse(HERE / "templates" / "review.html", media_type="text/html")
+
+
+def static(request: Request) -> Response:
+    """A file of static/, by its bare name."""
+    name = str(request.path_params["name"])
+    path = HERE / "static" / name
+    if Path(name).name != name or path.suffix.lstrip(".") not in STATIC or not path.is_file():
+        return JSONResponse({"error": "There is no such file."}, 404)
+    return FileResponse(path, media_type=STATIC[path.suffix.lstrip(".")], headers={"cache-control": "no-cache"})
+
+
+def _told(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """Each mistake as a status and one sentence; nothing else leaves."""
+
+    def told(request: Request) -> Response:
+        try:
+            return handler(request)
+        except Stale:
+            return JSONResponse({"error": STALE}, 409)
+        except Refused as error:
+            return JSONResponse({"error": str(error)}, error.status)
+        except Mistake as error:
+            return JSONResponse({"error": str(error)}, 400)
+
+    return told
+
+
+class _Asked:
+    """The handlers. Those that read are plain functions, which Starlette runs on threads."""
+
+    def __init__(self, desk: Desk, now: Clock) -> None:
+        self._desk, self._now, self._claims = desk, now, Claims()
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def me(self, request: Request) -> Response:
+        version, text = self._desk.guideline()
+        title = next((line.lstrip("# ").strip() for line in text.splitlines() if line.strip()), "Guideline")
+        return JSONResponse(
+            {
+                "name": request.state.session.name,
+                "role": request.state.session.role,
+                "guideline": None if version is None else {"version": version, "title": title},
+                "kind": self._desk.task.kind,
+                "modality": self._desk.task.modality,
+                "widget": "text" if is_paired(self._desk.task.kind) else "classes",
+                "preview": "card" if self._desk.tiles is None else "sheet",
+            }
+        )
+
+    def catalogue(self, request: Request) -> Response:
+        return Response(self._desk.packed(request.state.session.name), media_type="application/octet-stream")
+
+    def sheet(self, request: Request) -> Response:
+        catalogue, places = self._places(request)
+        if self._desk.tiles is None:
+            raise Refused(400, f"Items of modality '{self._desk.task.modality}' are cards, not tiles.")
+        wanted = [(catalogue.assets[n], *catalogue.shards[n]) for n in places]
+        return Response(self._desk.tiles.sheet(wanted), media_type="image/jpeg", headers=FOREVER)
+
+    def cards(self, request: Request) -> Response:
+        catalogue, places = self._places(request)
+        show = self._desk.kind.show
+        told = []
+        for n in places:
+            _, content = self._desk.modality.preview(self._desk.content(catalogue, n))
+            suggested = int(catalogue.columns["suggested"][n])
+            said = None if suggested == NONE else catalogue.classes[suggested]
+            text = content.decode("utf-8", "replace") if self._desk.tiles is None else ""
+            told.append({"n": n, "text": text, "label": _shown(show, catalogue.ys[n]), "suggestion": said})
+        return JSONResponse(told)
+
+    def item(self, request: Request) -> Response:
+        catalogue, (n, *_) = self._places(request)
+        item, desk = catalogue.items[n], self._desk
+        said = desk.writer.about(item)
+        seen = voted(said, request.state.session.name) or request.state.session.role == "reviewer"
+        told = [
+            v for v in said if v.action not in threads.SPOKEN and (seen or v.reviewer == request.state.session.name)
+        ]
+        suggested = int(catalogue.columns["suggested"][n])
+        return JSONResponse(
+            {
+                "n": n,
+                "given": _shown(desk.kind.show, catalogue.ys[n]),
+                "suggestion": None if suggested == NONE else catalogue.classes[suggested],
+                "p_wrong": round(float(catalogue.columns["p_wrong"][n]), 4),
+                **desk.evidence.delivered(item),
+                "findings": [_in_words(desk.kind.show, one) for one in desk.evidence.findings(item)],
+                "near": desk.near(catalogue, n),
+                "answers": [_answer(desk.kind.show, verdict) for verdict in told],
+                "thread": threads.thread(said),
+            }
+        )
+
+    def asset(self, request: Request) -> Response:
+        catalogue, (n, *_) = self._places(request)
+        media, content = self._desk.modality.preview(self._desk.content(catalogue, n))
+        return Response(content, media_type=media, headers=FOREVER)
+
+    def similar(self, request: Request) -> Response:
+        catalogue, (n, *_) = self._places(request)
+        return JSONResponse({"places": self._desk.similar(catalogue, n, min(_number(request, "k", 60), 600))})
+
+    def references(self, request: Request) -> Response:
+        catalogue = self._desk.catalogue(request.query_params.get("v"))
+        return JSONResponse({"places": self._desk.references(catalogue, _number(request, "class", 0))})
+
+    def plan(self, request: Request) -> Response:
+        catalogue = self._desk.catalogue(request.query_params.get("v"))
+        told = plans.plan(catalogue, self._desk.states())
+        return JSONResponse({**told, "stop": plans.stop_rule(self._desk.workspace)})
+
+    def changes(self, request: Request) -> Response:
+        found = self._desk.changes(_number(request, "since", 0), request.state.session.name)
+        if found is None:  # a restart has read everything anew: the page loads the catalogue again
+            raise Stale
+        return JSONResponse({"seq": found[0], "states": found[1], "version": self._desk.catalogue().version})
+
+    def guideline(self, request: Request) -> Response:
+        return Response(self._desk.guideline()[1], media_type="text/markdown; charset=utf-8")
+
+    def signoff(self, request: Request) -> Response:
+        if request.state.session.role != "reviewer":
+            raise Refused(403, f"Signing off is a reviewer's; '{request.state.session.name}' is a labeler.")
+        catalogue, desk = self._desk.catalogue(request.query_params.get("v")), self._desk
+        labelers = [name for name, one in people(desk.workspace).items() if one.role == "labeler"]
+        told = signoff.signoff(desk.writer.said(), desk.writer.state().items, labelers)
+        for one in (*told["disputes"], *told["questions"], *(row for who in told["labelers"] for row in who["sample"])):
+            one["n"] = catalogue.place.get(one["item"])
+        for one in (*(row for who in told["labelers"] for row in who["sample"]), *_answers_of(told["disputes"])):
+            one["label"] = None if one["y"] is None else _words(desk.kind.show, one)
+            one["given"] = None if one["seen"] is None else _shown(desk.kind.show, one["seen"])
+        return JSONResponse(told)
+
+    def _places(self, request: Request) -> tuple[Catalogue, list[int]]:
+        """The catalogue that the page holds, and the places n= names, at most MOST."""
+        catalogue = self._desk.catalogue(request.query_params.get("v", ""))
+        try:
+            places = [int(part) for part in request.query_params.get("n", "").split(",")]
+        except ValueError:
+            raise Refused(400, "n= holds places of the catalogue, as in n=3,17.") from None
+        if len(places) > MOST or not all(0 <= n < len(catalogue.items) for n in places):
+            raise Refused(400, f"n= holds up to {MOST} places from 0 to {len(catalogue.items) - 1:,}.")
+        return catalogue, places
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    async def answers(self, request: Request) -> Response:
+        try:
+            told = json.loads(await request.body())
+        except (ValueError, RecursionError):
+            return JSONResponse({"error": "The request is not JSON."}, 400)
+        rows = told.get("answers") if isinstance(told, dict) else None
+        if not isinstance(rows, list) or not 0 < len(rows) <= ANSWERS:
+            return JSONResponse({"error": f"A request holds 1 to {ANSWERS:,} answers."}, 400)
+        try:
+            catalogue = self._desk.catalogue(str(told.get("v")))
+        except Stale:
+            return JSONResponse({"error": STALE}, 409)
+        except Mistake as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return await self._keep(catalogue, rows, request.state.session)
+
+    async def _keep(self, catalogue: Catalogue, rows: Sequence[Any], session: Session) -> Response:
+        room, at = self._desk.room(catalogue), self._now()
+        verdicts: list[Verdict] = []
+        refused: list[dict[str, str]] = []
+        for raw in rows:
+            try:
+                verdicts.append(room.verdict(raw, reviewer=session.name, role=session.role, at=at))
+            except ValueError as error:
+                op = raw.get("op") if isinstance(raw, dict) else None
+                refused.append({"op": str(op)[:200], "reason": str(error)})
+        kept: Sequence[str] = ()
+        if verdicts:
+            try:
+                saved = await asyncio.wrap_future(self._desk.writer.submit(verdicts))
+            except Mistake as error:  # nothing of this request is kept: the page holds on to it
+                return JSONResponse({"error": str(error)}, 503)
+            kept = (*saved.new, *saved.already)
+            refused += [{"op": op, "reason": reason} for op, reason in saved.refused]
+        places = dict.fromkeys(catalogue.place[v.subject.removeprefix("item:")] for v in verdicts)
+        states = [(n, self._desk.state_of(catalogue.items[n])) for n in places]
+        return JSONResponse({"saved": kept, "refused": refused, "states": states, "seq": self._desk.writer.seq})
+
+    async def claims(self, request: Request) -> Response:
+        try:
+            told = json.loads(await request.body())
+            places = [int(n) for n in told.get("places", [])]
+            catalogue = self._desk.catalogue(str(told.get("v")))
+            items = [catalogue.items[n] for n in places]
+        except Stale:
+            return JSONResponse({"error": STALE}, 409)
+        except (ValueError, TypeError, AttributeError, IndexError, RecursionError):
+            return JSONResponse({"error": "A claim names places of the catalogue."}, 400)
+        who = request.state.session.name
+        if told.get("release"):
+            self._claims.release(who)
+            return JSONResponse({"taken": []})
+        taken = self._claims.claim(who, items, now=time.monotonic())
+        return JSONResponse({"taken": [(catalogue.place[item], other) for item, other in taken]})
+
+
+def _number(request: Request, name: str, otherwise: int) -> int:
+    raw = request.query_params.get(name)
+    if raw is None:
+        return otherwise
+    if not raw.isascii() or not raw.isdigit() or len(raw) > 12:
+        raise Refused(400, f"{name}= is a whole number.")
+    return int(raw)
+
+
+def _shown(show: Callable[[str], str], y: str) -> str | None:
+    return None if y == "null" else show(y)
+
+
+def _in_words(show: Callable[[str], str], finding: dict[str, Any]) -> dict[str, Any]:
+    y = finding["suggestion"]
+    return finding | {"severity": round(float(finding["severity"]), 4), "suggestion": None if y is None else show(y)}
+
+
+def _answers_of(disputes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [answer for dispute in disputes for answer in dispute["answers"]]
+
+
+def _words(show: Callable[[str], str], told: dict[str, Any]) -> str:
+    """A label, or those of an ambiguous item."""
+    several = json.loads(told["y"]) if told["action"] == "ambiguous" else None
+    return " | ".join(map(str, several)) if isinstance(several, list) else show(told["y"])
+
+
+def _answer(show: Callable[[str], str], verdict: Verdict) -> dict[str, Any]:
+    told = {"y": verdict.y, "action": verdict.action}
+    return {
+        "who": verdict.reviewer,
+        "action": verdict.action,
+        "label": None if verdict.y is None else _words(show, told),
+        "at": verdict.at,
+        "op": verdict.op,
+        "of": verdict.of,
+        "note": verdict.note,
+    }

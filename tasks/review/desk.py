@@ -1,0 +1,188 @@
+"""What lies on the table: the catalogue, what has been said of each item, and what has changed since somebody looked?
+
+One of these serves all people. The catalogue is read again when a run has moved its files; until a page has taken the
+new one, its places mean other items, so a request that names another version is told so and writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from .. import answers, params, store
+from .. import labels as label_kinds
+from ..modalities import modality
+from ..model import Task, Verdict
+from . import catalogue as catalogues
+from . import threads
+from .arrange import Arrangement
+from .catalogue import NONE, Catalogue, Column
+from .evidence import Evidence
+from .spoken import Room
+from .tiles import MOST, SIDE, Tiles
+from .writer import Writer
+
+LOOK = 1.0  # seconds between two looks for new files
+SURE = 0.05  # p_wrong under which an item is an example of its class
+EXAMPLES = 3
+NEAR = 6  # neighbours beside an item
+GUIDELINE = "guideline.md"
+
+
+class Stale(Exception):
+    """The page holds another version of the catalogue."""
+
+
+class Desk:
+    """Everything that the routes ask; safe for several threads."""
+
+    def __init__(self, workspace: Path, writer: Writer) -> None:
+        self.workspace, self.writer = workspace, writer
+        self.task = params.section(workspace / "params.yaml", "task", Task)
+        self.kind, self.modality = label_kinds.kind(self.task.kind), modality(self.task.modality)
+        self.tiles = Tiles(workspace, self.modality) if hasattr(self.modality, "tile") else None
+        self._lock = threading.Lock()
+        self._looked = -LOOK
+        self._files = ""
+        self._at: tuple[Catalogue, Arrangement, Evidence] | None = None
+
+    # --- the catalogue -----------------------------------------------------------------------------------------------
+
+    def catalogue(self, version: str | None = None) -> Catalogue:
+        """The one of today; Stale where the page has another."""
+        found = self._today()[0]
+        if version is not None and version != found.version:
+            raise Stale
+        return found
+
+    @property
+    def arrangement(self) -> Arrangement:
+        return self._today()[1]
+
+    @property
+    def evidence(self) -> Evidence:
+        return self._today()[2]
+
+    def _today(self) -> tuple[Catalogue, Arrangement, Evidence]:
+        with self._lock:
+            if self._at is None or time.monotonic() - self._looked >= LOOK:
+                data = self.workspace / "data"
+                files = catalogues.version_of(data)
+                if self._at is None or files != self._files:
+                    found = catalogues.read(data, self.task, self.writer.state(), files)
+                    cache = self.workspace / ".assay" / "cache" / "review" / f"order-{files}.npy"
+                    self._at = found, Arrangement(data, found.items, cache), Evidence(data)
+                    self._files = files
+                self._looked = time.monotonic()
+            return self._at
+
+    def packed(self, person: str) -> bytes:
+        """The catalogue as bytes, with the state of each item and whether this person has answered it."""
+        self.writer.look()
+        seq, catalogue = self.writer.seq, self.catalogue()
+        extra = {
+            "arranged": self.arrangement.place().astype("<u4"),
+            "state": self.states(),
+            "mine": self._of_all(lambda item: voted(self.writer.about(item), person)),
+        }
+        return catalogue.packed(extra, {"tile": SIDE, "per_sheet": MOST, "seq": seq})
+
+    # --- what was said -----------------------------------------------------------------------------------------------
+
+    def state_of(self, item: str) -> int:
+        """Its number, as the catalogue's column `state` has it."""
+        said = self.writer.about(item)
+        if not said:
+            return 0
+        parked, back = bool(threads.open_questions(said)), bool(threads.returned(said))
+        return catalogues.state_of(self.writer.item(item), parked, back)
+
+    def states(self) -> Column:
+        """(N,) u8."""
+        return self._of_all(self.state_of)
+
+    def _of_all(self, number: Callable[[str], int]) -> Column:
+        """The number of each item that somebody has spoken of, 0 of the others; (N,) u8."""
+        catalogue = self.catalogue()
+        numbers_N = np.zeros(len(catalogue.items), dtype="u1")
+        for item in {answers.item_of(verdict.subject) for verdict in self.writer.said()}:
+            if item is not None and (n := catalogue.place.get(item)) is not None:
+                numbers_N[n] = number(item)
+        return numbers_N
+
+    def changes(self, since: int, person: str) -> tuple[int, list[tuple[int, int, int]]] | None:
+        """The newest seq, and (place, state, mine) of what was said after `since`; None where nobody can say."""
+        self.writer.look()
+        found = self.writer.changes(since)
+        if found is None:
+            return None
+        seq, subjects = found
+        catalogue = self.catalogue()
+        items = [item for name in subjects if (item := answers.item_of(name)) in catalogue.place and item is not None]
+        return seq, [
+            (catalogue.place[item], self.state_of(item), voted(self.writer.about(item), person)) for item in items
+        ]
+
+    def room(self, catalogue: Catalogue) -> Room:
+        """What answers are checked against."""
+        return Room(catalogue, self.kind, frozenset(catalogue.classes), self.revision(), self.guideline()[0])
+
+    def revision(self) -> str | None:
+        path = self.workspace / "data" / "revision.json"
+        tag = store.read_json(path).get("tag") if path.exists() else None
+        return tag if isinstance(tag, str) else None
+
+    def guideline(self) -> tuple[str | None, str]:
+        """(version, text) of guideline.md; (None, "") without one."""
+        path = self.workspace / GUIDELINE
+        if not path.is_file():
+            return None, ""
+        raw = path.read_bytes()
+        return hashlib.sha256(raw).hexdigest()[:12], raw.decode("utf-8", "replace")
+
+    # --- items beside each other -------------------------------------------------------------------------------------
+
+    def similar(self, catalogue: Catalogue, n: int, most: int) -> list[int]:
+        """The items nearest to item `n` with the same given label, itself first."""
+        given_N = catalogue.columns["given"]
+        return self.arrangement.like(n, np.flatnonzero(given_N == given_N[n]), most)
+
+    def references(self, catalogue: Catalogue, k: int) -> list[int]:
+        """Examples of a class: undoubted, as far apart as its items are, the confirmed ones first."""
+        columns = catalogue.columns
+        clean_N = (columns["given"] == k) & (columns["p_wrong"] < SURE) & (columns["checks"] == 0)
+        rows = np.flatnonzero(clean_N if clean_N.any() else columns["given"] == k)
+        if not len(rows):
+            return []
+        rows = rows[np.argsort(self.arrangement.place()[rows], kind="stable")]
+        states_N = self.states()
+        confirmed = [n for n in rows.tolist() if states_N[n] == 1][:EXAMPLES]
+        spread = rows[np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows)) + 2).astype(int)[1:-1]].tolist()
+        return list(dict.fromkeys([*confirmed, *spread]))[:EXAMPLES]
+
+    def near(self, catalogue: Catalogue, n: int) -> list[dict[str, object]]:
+        """The nearest items whose labels nobody doubts: {"n", "label", "confirmed"}."""
+        columns, states_N = catalogue.columns, self.states()
+        sure = np.flatnonzero(((columns["p_wrong"] < 0.5) | (states_N == 1)) & (columns["given"] != NONE))
+        found = [m for m in self.arrangement.like(n, sure, NEAR + 1) if m != n][:NEAR]
+        return [
+            {"n": m, "label": catalogue.classes[columns["given"][m]], "confirmed": bool(states_N[m] == 1)}
+            for m in found
+        ]
+
+    def content(self, catalogue: Catalogue, n: int) -> bytes:
+        """The bytes of an item, proved to be those of its sha256."""
+        return store.AssetReader(self.workspace / "data" / "drops")(*catalogue.shards[n])
+
+
+def voted(said: Iterable[Verdict], person: str) -> int:
+    """1 if an answer of this person counts."""
+    said = list(said)
+    undone = answers.undone_ops(said)
+    decided = (*answers.DECISIONS, "unsure")
+    return int(any(v.reviewer == person and v.action in decided and v.op not in undone for v in said))

@@ -1,0 +1,303 @@
+"""What does a request have to pass before any route of the review sees it?
+
+    Host      exactly one, of the list                                   421   another site's name for our address
+    method    GET and HEAD; POST to write                                405
+    rate      of a person, and of an address without a session          429   guessing tokens; a page gone mad
+    Origin    POST: the page's own; reads: not from another site         403   a page open in the same browser
+    JSON      POST: content-type application/json                        415   a form of another site
+    body      read here, to the cap, whatever it says about its length  413, 408 when it does not come
+    session   all but the shell, its files and the exchange              401
+
+and what goes out carries the headers and the Content-Security-Policy, refusals included. In this order: what is cheap
+comes first, and nobody learns from a wrong Host whether there is a session.
+
+Covered: rebinding, cross-site writes and reads, brute force, oversize and endless bodies, framing, scripts in the data.
+Not covered: TLS (a proxy in front; it must pass the Host on); a flood of connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..model import Mistake
+from .people import HOURS, Person, Sessions
+
+COOKIE = "assay_session"
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+MOST_BYTES = 2**20  # of a body
+PATIENCE = 20.0  # seconds for a body to come
+OPEN = ("/review", "/session")  # without a session; and what is below /static/
+HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS: Mapping[str, str] = {
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+# --- before the server starts ----------------------------------------------------------------------------------------
+
+
+def hosts_of(host: str, hosts: Sequence[str], people: Mapping[str, Person]) -> tuple[str, ...]:
+    """The names that a request may be for, where the server binds `host`; Mistake where that would be open to others.
+
+    On loopback these are its names and `hosts`; elsewhere only `hosts`, and there must be somebody with a token.
+    """
+    for name in hosts:
+        if (found := HOST.fullmatch(name.lower())) is None or found[1] != name.lower():
+            raise Mistake(f"Host '{name}' is no host name. Give one without scheme and port, as in: review.example.org")
+    named = tuple(name.lower() for name in hosts)
+    if is_loopback(host):
+        return (*LOOPBACK, *named)
+    wanting = [*([] if people else ["nobody has a token"]), *([] if named else ["no host name is allowed"])]
+    if wanting:
+        raise Mistake(
+            f"Address '{host}' can be reached from other machines, and {' and '.join(wanting)}. Run: "
+            f"assay reviewer add NAME --role reviewer, then: assay review --host {host} --allow review.example.org"
+        )
+    return named
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address; a name other than localhost is taken for one that others can."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+# --- rates -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many at once, then so many a second."""
+
+    burst: float
+    a_second: float
+
+
+PERSON = Rate(600, 200)  # requests: a fast scroll takes 60 a second
+STRANGER = Rate(120, 20)  # requests without a session, of an address
+GUESSES = Rate(10, 0.2)  # wrong tokens, of an address
+
+
+class Buckets:
+    """A bucket a name, filled again with time; the 10,000 names that came last are known."""
+
+    MOST = 10_000
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # name -> left, at
+
+    def left(self, name: str, now: float) -> float:
+        """How many more would pass now."""
+        before, at = self._left.get(name, (self._rate.burst, now))
+        return min(self._rate.burst, before + (now - at) * self._rate.a_second)
+
+    def take(self, name: str, now: float) -> bool:
+        """Whether one more passes."""
+        left = self.left(name, now)
+        passes = left >= 1
+        self._left[name] = (left - 1 if passes else left, now)
+        self._left.move_to_end(name)
+        if len(self._left) > self.MOST:
+            self._left.popitem(last=False)
+        return passes
+
+
+# --- the middleware --------------------------------------------------------------------------------------------------
+
+
+class Refused(Exception):
+    """A request that goes no further: status and one sentence."""
+
+    def __init__(self, status: int, sentence: str, **headers: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.headers = headers
+
+
+class Guard:
+    """ASGI middleware, the outermost. A route finds the Session in `request.state.session`."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        sessions: Sessions,
+        hosts: Sequence[str],
+        person: Rate = PERSON,
+        stranger: Rate = STRANGER,
+        guesses: Rate = GUESSES,
+        most_bytes: int = MOST_BYTES,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._app = app
+        self._sessions = sessions
+        self._hosts = frozenset(hosts)
+        self._person, self._stranger, self._guesses = Buckets(person), Buckets(stranger), Buckets(guesses)
+        self._most_bytes, self._patience = most_bytes, patience
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            raise RuntimeError(f"no {scope['type']} here")
+        guessing = scope["path"] == "/session"
+        address = scope["client"][0] if scope.get("client") else "?"
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if guessing and message["status"] == 401:
+                    self._guesses.take(address, self._clock())
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            body = await self._pass(scope, receive, address, guessing)
+        except Refused as refusal:
+            response = JSONResponse({"error": str(refusal)}, refusal.status, dict(refusal.headers))
+            await response(scope, receive, guarded)
+            return
+        await self._app(scope, receive if body is None else _replay(body, receive), guarded)
+
+    async def _pass(self, scope: Scope, receive: Receive, address: str, guessing: bool) -> bytes | None:
+        """The body of a write, None for a read; Refused for what does not pass."""
+        headers, path, now = Headers(scope=scope), scope["path"], self._clock()
+        host = self._check_host(headers)
+        if scope["method"] not in ("GET", "HEAD", "POST"):
+            raise Refused(405, f"Method {scope['method'][:20]} is not allowed; GET and POST are.", allow="GET, POST")
+        session = self._sessions.who(_cookie(headers), now=now)
+        bucket, name = (self._stranger, address) if session is None else (self._person, session.name)
+        if not bucket.take(name, now) or (guessing and self._guesses.left(address, now) < 1):
+            raise Refused(429, "Too many requests. Wait a few seconds, then try again.", **{"retry-after": "5"})
+        open_ = path in OPEN or path.startswith("/static/")
+        body = None
+        if scope["method"] == "POST":
+            _check_write(headers, host)
+            body = await self._body(headers, receive)
+        elif not open_ and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            raise Refused(403, "Another site's page asked for this. Open the review's own page.")
+        if session is None and not open_:
+            raise Refused(
+                401, "There is no session, or it is over. Open the link of `assay review`, or give your token."
+            )
+        scope.setdefault("state", {})["session"] = session
+        return body
+
+    def _check_host(self, headers: Headers) -> str:
+        given = headers.getlist("host")
+        found = HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
+        if found is None or found[1] not in self._hosts:
+            raise Refused(421, "This host name is not served here. Allow it with: assay review --allow NAME")
+        return given[0].lower()
+
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        too_long = Refused(413, f"The body is longer than {self._most_bytes:,} bytes. Send less at once.")
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit() or int(length[:20]) > self._most_bytes:
+            raise too_long
+        content = bytearray()
+        try:
+            async with asyncio.timeout(self._patience):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise Refused(400, "The request ended before its body did.")
+                    content += message.get("body", b"")
+                    if len(content) > self._most_bytes:
+                        raise too_long
+                    if not message.get("more_body", False):
+                        return bytes(content)
+        except TimeoutError:
+            raise Refused(408, f"The body did not come within {self._patience:g} s. Send it again.") from None
+
+
+def _check_write(headers: Headers, host: str) -> None:
+    origins = headers.getlist("origin")
+    if len(origins) != 1 or origins[0].lower() not in (f"http://{host}", f"https://{host}"):
+        raise Refused(403, "A write must come from the review's own page: its Origin is missing or another one.")
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refused(415, "A write must be JSON: its content-type is not application/json.")
+
+
+def _cookie(headers: Headers) -> str:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """The body that was read, once; then what the server says (that the client went away)."""
+    left = [body]
+
+    async def again() -> Message:
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        return await receive()
+
+    return again
+
+
+# --- the exchange ----------------------------------------------------------------------------------------------------
+
+
+def exchange(sessions: Sessions, clock: Callable[[], float] = time.time) -> Route:
+    """POST /session {"token": T}: 204 and the cookie, or 401. Behind https the cookie is for https only."""
+
+    async def session(request: Request) -> Response:
+        try:
+            content = await request.json()
+        except (ValueError, RecursionError):
+            return JSONResponse({"error": 'The body is not JSON. Send {"token": "..."}.'}, 400)
+        token = content.get("token") if isinstance(content, dict) else None
+        if not isinstance(token, str):
+            return JSONResponse({"error": 'The body has no token. Send {"token": "..."}.'}, 400)
+        cookie = sessions.exchange(token, now=clock())
+        if cookie is None:
+            sentence = "This token is not known, or was used. Ask for a new one: assay reviewer add NAME"
+            return JSONResponse({"error": sentence}, 401)
+        response = Response(status_code=204)
+        response.set_cookie(
+            COOKIE,
+            cookie,
+            max_age=round(HOURS * 3600),
+            path="/",
+            httponly=True,
+            samesite="strict",
+            secure=request.headers["origin"].startswith("https:"),
+        )
+        return response
+
+    return Route("/session", session, methods=["POST"])

@@ -1,0 +1,221 @@
+"""Who may answer, and how does the server know that it is them?
+
+Reads   .assay/reviewers.json
+Writes  .assay/reviewers.json (mode 600)    name -> role and the sha256 of the token; the token itself is nowhere
+        .assay/review.key (mode 600)        32 random bytes that sign the sessions
+
+    {"maria": {"added": "2026-11-21T10:00:00+00:00", "role": "labeler", "token_sha256": "9f86d0.."}}
+
+A token (192 random bits) is exchanged once for a session: a signed cookie with name, end and a part of the token's
+hash, so that it survives a restart and ends when the person is removed or gets a new token. `assay review` on loopback
+needs nobody in the file: the link that it prints carries a token that works once, for the person at the machine.
+
+Covered: a stolen reviewers.json (hashes of random tokens), timing, a forged or expired cookie, a key that others could
+read (made anew, which ends all sessions). Not covered: who reads the terminal; a stolen cookie, until it expires.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import durable
+from ..answersheet import check_reviewer
+from ..model import MACHINE, Mistake
+
+FILE = ".assay/reviewers.json"
+KEY = ".assay/review.key"
+ROLES = ("labeler", "reviewer")
+HOURS = 12.0  # a session lasts
+TOKEN_BYTES = 24
+LOCAL = "local"  # what the session of a link is bound to, in place of a token
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may answer."""
+
+    name: str
+    role: str  # labeler: answers; reviewer: signs off and settles too
+    token_sha256: str  # hex
+    added: str  # UTC, ISO 8601
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who a request is from."""
+
+    name: str
+    role: str
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
+
+
+def people(workspace: Path) -> dict[str, Person]:
+    """Everybody by name, sorted; empty without the file. Mistake for a file that is not ours."""
+    path = workspace / FILE
+    try:
+        content = json.loads(path.read_bytes())
+        found = {name: Person(name, one["role"], one["token_sha256"], one["added"]) for name, one in content.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
+        raise Mistake(f"File '{path}' is damaged. Move it away, then add everybody: assay reviewer add NAME") from None
+    return dict(sorted(found.items()))
+
+
+def add(workspace: Path, name: str, role: str, *, at: str) -> str:
+    """Give a person a token, which is returned and kept nowhere; a person who has one gets a new one, and this role."""
+    check_reviewer(name)
+    if name == MACHINE:
+        raise Mistake(f"Reviewer '{name}' is no person: bulk changes have that name. Choose another one.")
+    if role not in ROLES:
+        raise Mistake(f"Reviewer '{name}' has role '{role}'. Roles are: {', '.join(ROLES)}.")
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    with _held(workspace):
+        found = people(workspace)
+        _write(workspace, {**found, name: Person(name, role, _sha256(token), at)})
+    return token
+
+
+def remove(workspace: Path, name: str) -> None:
+    """End a person's token and sessions; their answers stay. Mistake for an unknown name."""
+    with _held(workspace):
+        found = people(workspace)
+        if name not in found:
+            known = f"Reviewers are: {', '.join(found)}." if found else "There is nobody yet: assay reviewer add NAME"
+            raise Mistake(f"Unknown reviewer '{name}'. {known}")
+        _write(workspace, {other: person for other, person in found.items() if other != name})
+
+
+def _write(workspace: Path, found: Mapping[str, Person]) -> None:
+    content = {
+        name: {"role": one.role, "token_sha256": one.token_sha256, "added": one.added} for name, one in found.items()
+    }
+    _write_private(workspace / FILE, json.dumps(content, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Durable, and never for a moment readable by others."""
+
+    def fill(temporary: Path) -> None:
+        temporary.unlink(missing_ok=True)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+
+    durable.write_with(path, fill)
+
+
+@contextmanager
+def _held(workspace: Path) -> Iterator[None]:
+    (workspace / ".assay").mkdir(exist_ok=True)
+    with open(workspace / ".assay" / "reviewers.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _key(workspace: Path) -> bytes:
+    path = workspace / KEY
+    with _held(workspace):
+        if path.exists() and not path.stat().st_mode & 0o077 and len(key := path.read_bytes()) == 32:
+            return key
+        key = secrets.token_bytes(32)
+        _write_private(path, key)
+        return key
+
+
+# --- sessions --------------------------------------------------------------------------------------------------------
+
+
+class Sessions:
+    """Tokens in, cookies out, for one server. `local`: the person at the machine, on loopback only."""
+
+    def __init__(self, workspace: Path, *, local: Session | None = None) -> None:
+        self._file = workspace / FILE
+        self._workspace = workspace
+        self._key = _key(workspace)
+        self._local = local
+        self._link: str | None = None  # sha256 of the token of the link, until it is used
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int, int] | None = None
+        self._people: dict[str, Person] = {}
+
+    def link_token(self) -> str:
+        """A token for the link of `assay review`; it works once, and the one before no more."""
+        assert self._local is not None, "a link is for the person at the machine"
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        with self._lock:
+            self._link = _sha256(token)
+        return token
+
+    def exchange(self, token: str, *, now: float) -> str | None:
+        """The cookie's value for a right token, else None; `now` in seconds since 1970."""
+        given = _sha256(token)
+        with self._lock:
+            if self._link is not None and hmac.compare_digest(given, self._link) and self._local is not None:
+                self._link = None
+                return self._signed(self._local.name, LOCAL, now)
+        found = None
+        for person in self._now().values():  # all of them: how long it takes tells nothing
+            if hmac.compare_digest(given, person.token_sha256):
+                found = person
+        return None if found is None else self._signed(found.name, _bound(found), now)
+
+    def who(self, cookie: str, *, now: float) -> Session | None:
+        """Whose session a cookie is; None for one that is forged, over, or of somebody whose token has changed."""
+        try:
+            raw, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in cookie.split("."))
+            if not hmac.compare_digest(signature, self._signature(raw)):
+                return None
+            name, until, bound = json.loads(raw)
+        except ValueError:
+            return None
+        if now >= until:
+            return None
+        if bound == LOCAL:
+            return self._local if self._local is not None and self._local.name == name else None
+        person = self._now().get(name)
+        if person is None or not hmac.compare_digest(bound, _bound(person)):
+            return None
+        return Session(person.name, person.role)
+
+    def _signed(self, name: str, bound: str, now: float) -> str:
+        raw = json.dumps([name, round(now + HOURS * 3600), bound]).encode()
+        return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (raw, self._signature(raw)))
+
+    def _signature(self, raw: bytes) -> bytes:
+        return hmac.new(self._key, b"assay session 1\0" + raw, hashlib.sha256).digest()
+
+    def _now(self) -> dict[str, Person]:
+        """Everybody, read again when the file is another one."""
+        try:
+            status = self._file.stat()
+            seen = (status.st_ino, status.st_mtime_ns, status.st_size)
+        except FileNotFoundError:
+            seen = None
+        with self._lock:
+            if seen is None or seen != self._seen:
+                try:
+                    self._people, self._seen = people(self._workspace), seen
+                except Mistake:  # damaged: nobody gets in; `assay reviewer list` says what is wrong
+                    self._people, self._seen = {}, None
+            return self._people
+
+
+def _bound(person: Person) -> str:
+    return person.token_sha256[:16]

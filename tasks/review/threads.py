@@ -1,0 +1,60 @@
+"""What is being asked about an item, and what was sent back? Pure functions of one item's verdicts, oldest first.
+
+question  parks the item until somebody who may gives an `answer` of it
+return    sends an op back to its author, with a reason, until they have decided again
+approve   says that an op is right; it changes no label
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..answers import DECISIONS, undone_ops
+from ..model import Verdict
+
+SPOKEN = ("question", "answer", "issue", "return", "approve", "resolve")
+
+
+def _counting(said: Sequence[Verdict]) -> list[Verdict]:
+    undone = undone_ops(said)
+    return [verdict for verdict in said if verdict.op not in undone and verdict.action != "undo"]
+
+
+def open_questions(said: Sequence[Verdict]) -> list[Verdict]:
+    """Questions without an answer."""
+    counting = _counting(said)
+    answered = {verdict.of for verdict in counting if verdict.action == "answer"}
+    return [verdict for verdict in counting if verdict.action == "question" and verdict.op not in answered]
+
+
+def returned(said: Sequence[Verdict]) -> list[Verdict]:
+    """The `return`s whose op's author has not decided again."""
+    counting, author = _counting(said), {verdict.op: verdict.reviewer for verdict in said}
+    back: dict[str, Verdict] = {}  # author -> the latest return
+    for verdict in counting:
+        if verdict.action == "return" and verdict.of in author:
+            back[author[verdict.of]] = verdict
+        elif verdict.action in (*DECISIONS, "unsure"):
+            back.pop(verdict.reviewer, None)
+    return list(back.values())
+
+
+def approved(said: Sequence[Verdict]) -> set[str]:
+    """The ops that a reviewer has approved."""
+    return {verdict.of for verdict in _counting(said) if verdict.action == "approve" and verdict.of}
+
+
+def thread(said: Sequence[Verdict]) -> list[dict[str, str]]:
+    """What people wrote about the item, oldest first: {"who", "kind", "text", "at", "op", "of"}."""
+    return [
+        {
+            "who": verdict.reviewer,
+            "kind": verdict.action,
+            "text": verdict.note or "",
+            "at": verdict.at,
+            "op": verdict.op,
+            "of": verdict.of or "",
+        }
+        for verdict in _counting(said)
+        if verdict.action in SPOKEN
+    ]

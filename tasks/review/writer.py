@@ -1,0 +1,350 @@
+"""How does a click become a stored answer, thousands a second, before its tick is shown?
+
+Reads   .assay/journal/<reviewer>.jsonl, data/verdicts/<reviewer>.jsonl
+Writes  .assay/journal/<reviewer>.jsonl     append + fsync, one of each a reviewer and pass
+
+One thread. It takes everything that waits, of all reviewers, and commits it in one pass: the journal's lock, a look at
+what others have written (`assay answer`, `versions.take_answers`), one append and fsync a file, the lock given back,
+and only then the futures. Under load a pass carries more, so that the disk sets the delay and not the rate. What the
+answers add up to is kept in memory (record.py) and weighed again only where a verdict touches it.
+
+Covered: kill -9 at any moment, a torn last line (cut when the journal is opened: it was never acknowledged), the same
+op sent twice or after a restart, a full disk (these futures fail, nothing is half there), another process that writes.
+An op that a killed process wrote but did not sync is synced before it counts as saved. Not covered: a disk that lies.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import answers, durable, journal
+from ..answersheet import check_reviewer
+from ..model import Mistake, Verdict
+from .record import Record
+
+A_PASS = 4_000  # verdicts, about: a pass takes no further submit then, so that nobody waits for everybody
+A_LIFE = 1_000_000  # by which seq jumps when everything was read anew: no number of before means anything then
+AT_ONCE = 8  # files that are synced at the same time: the file system joins what they wait for
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What became of the verdicts of one submit, by op: each is in exactly one of the three."""
+
+    new: tuple[str, ...]  # on the disk now
+    already: tuple[str, ...]  # were on the disk
+    refused: tuple[tuple[str, str], ...]  # each with the sentence that says why
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    verdicts: tuple[Verdict, ...]
+    future: Future[Saved]
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What one commit is to write, and what it is to answer."""
+
+    lines: dict[str, list[bytes]] = field(default_factory=dict)  # reviewer -> new lines
+    fresh: dict[str, Verdict] = field(default_factory=dict)  # op -> verdict, in order
+    saved: list[Saved] = field(default_factory=list)  # one a submit
+
+
+class Writer:
+    """The one writer of a process. Raises Mistake where a log has a damaged line, naming file and line."""
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace
+        self._folder = workspace / ".assay" / "journal"
+        self._taken = workspace / "data" / "verdicts"
+        self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._memory = threading.Lock()
+        self._gate = threading.Lock()  # nothing is submitted behind the end
+        self._closed = False
+        self._stale = False  # something went wrong: the files are read anew
+        self._base = -1  # the seq after the last reading of everything
+        self._trail: list[tuple[str, ...]] = []  # the subjects that each verdict since then touched
+        with journal.held(workspace):
+            self._reload()
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sync")
+        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
+        self._thread.start()
+
+    # --- for everybody -----------------------------------------------------------------------------------------------
+
+    @property
+    def seq(self) -> int:
+        """Grows with every durable verdict."""
+        return self._base + len(self._trail)
+
+    def submit(self, verdicts: Sequence[Verdict]) -> Future[Saved]:
+        """Ask for verdicts to be kept; the future is done when they are on the disk. Costs microseconds.
+
+        The future raises Mistake when the disk is full or fails: nothing of its new verdicts counts then; send again.
+        """
+        asked = _Asked(tuple(verdicts), Future())
+        asked.future.set_running_or_notify_cancel()  # a browser that goes away cancels no answer
+        with self._gate:
+            if self._closed:
+                raise Mistake("The review is ending and takes no more answers. Start it again: assay review")
+            self._asked.put(asked)
+        return asked.future
+
+    def state(self) -> answers.State:
+        """What all durable verdicts add up to, others' included; O(N log N), so for one item ask `item`."""
+        with self._memory:
+            return self._record.state()
+
+    def said(self) -> Sequence[Verdict]:
+        """Every durable verdict, in the order in which they count; O(N)."""
+        with self._memory:
+            return self._record.said()
+
+    def item(self, item: str) -> answers.ItemState | None:
+        """What the answers say about one item; None if nothing."""
+        with self._memory:
+            return self._record.item(item)
+
+    def about(self, item: str) -> tuple[Verdict, ...]:
+        """The verdicts about one item, in the order in which they count."""
+        with self._memory:
+            return self._record.about(item)
+
+    def verdict(self, op: str) -> Verdict | None:
+        """The durable verdict with this op."""
+        with self._memory:
+            return self._record.get(op)
+
+    def changes(self, since: int) -> tuple[int, tuple[str, ...]] | None:
+        """(seq, the full subjects touched after `since`, each once); None when `since` is of another life: ask all."""
+        with self._memory:
+            if not self._base <= since <= self.seq:
+                return None
+            touched = dict.fromkeys(name for names in self._trail[since - self._base :] for name in names)
+            return self.seq, tuple(touched)
+
+    def look(self) -> None:
+        """See what other processes have written; a page that only reads calls it now and then. Waits for the commit."""
+        self.submit(()).result()
+
+    def close(self) -> None:
+        """Commit what waits, then end. Twice is once."""
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._asked.put(None)
+        self._thread.join()
+        self._pool.shutdown()
+
+    # --- the thread --------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            first = self._asked.get()
+            waiting, ends = self._gather(first)
+            if waiting:
+                self._commit(waiting)
+            if ends:
+                return
+
+    def _gather(self, first: _Asked | None) -> tuple[list[_Asked], bool]:
+        """Everything that waits, up to a pass's worth; and whether the end was among it."""
+        waiting: list[_Asked] = []
+        count, asked = 0, first
+        while asked is not None:
+            waiting.append(asked)
+            count += len(asked.verdicts)
+            if count >= A_PASS:
+                return waiting, False
+            try:
+                asked = self._asked.get_nowait()
+            except queue.Empty:
+                return waiting, False
+        return waiting, True
+
+    def _commit(self, waiting: Sequence[_Asked]) -> None:
+        """One pass: the futures are told after the lines are on the disk, and whatever happens they are told."""
+        try:
+            with journal.held(self._workspace):
+                self._look()
+                plan = self._plan(waiting)
+                failed = self._write(plan)
+            self._remember(plan, failed)
+        except BaseException as error:  # a thread that died here would leave everybody waiting
+            self._stale = True
+            for asked in waiting:
+                asked.future.set_exception(error)
+            return
+        for asked, saved in zip(waiting, plan.saved, strict=True):
+            trouble = next((failed[v.reviewer] for v in asked.verdicts if v.reviewer in failed), None)
+            if trouble is None:
+                asked.future.set_result(saved)
+            else:
+                asked.future.set_exception(trouble)
+
+    def _plan(self, waiting: Sequence[_Asked]) -> _Pass:
+        plan = _Pass()
+        for asked in waiting:
+            new: list[str] = []
+            already: list[str] = []
+            refused: list[tuple[str, str]] = []
+            for verdict in asked.verdicts:
+                op = verdict.op
+                there = self._record.get(op) or plan.fresh.get(op)
+                try:
+                    if there is not None:
+                        _check_same(there, verdict)
+                        already.append(op)
+                        continue
+                    raw = _line(verdict)
+                except Mistake as error:
+                    refused.append((op, str(error)))
+                    continue
+                plan.fresh[op] = verdict
+                plan.lines.setdefault(verdict.reviewer, []).append(raw)
+                new.append(op)
+            plan.saved.append(Saved(tuple(new), tuple(already), tuple(refused)))
+        return plan
+
+    def _write(self, plan: _Pass) -> dict[str, Mistake]:
+        """Append and fsync, a file a reviewer; reviewer -> why theirs could not be written."""
+        if len(plan.lines) < 2:
+            tried = [self._append(*one) for one in plan.lines.items()]
+        else:
+            tried = list(self._pool.map(lambda one: self._append(*one), plan.lines.items()))
+        failed = {who: error for who, error in zip(plan.lines, tried, strict=True) if error is not None}
+        self._stale = self._stale or bool(failed)
+        return failed
+
+    def _append(self, reviewer: str, lines: Sequence[bytes]) -> Mistake | None:
+        path = self._folder / f"{reviewer}.jsonl"
+        content = b"".join(lines)
+        try:
+            durable.append(path, content)
+        except Mistake as error:
+            return error
+        except OSError as error:
+            return Mistake(f"File '{path}' cannot be written ({error.strerror}). Mend that; the answer was not kept.")
+        inode, read = self._files.get(path) or (path.stat().st_ino, 0)
+        self._files[path] = (inode, read + len(content))
+        return None
+
+    def _remember(self, plan: _Pass, failed: Iterable[str]) -> None:
+        with self._memory:
+            for verdict in plan.fresh.values():
+                if verdict.reviewer not in failed:
+                    self._add(verdict)
+
+    # --- the files ---------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Take in what others have appended since; read everything again where a file is not merely longer."""
+        if self._stale or not (self._see(self._folder, taken=False) and self._see(self._taken, taken=True)):
+            self._reload()
+
+    def _see(self, folder: Path, *, taken: bool) -> bool:
+        """Whether what is new in the folder could be added to what is known."""
+        paths = sorted(folder.glob("*.jsonl"))
+        if {path for path in self._files if path.parent == folder} - set(paths):
+            return False
+        for path in paths:
+            status = path.stat()
+            inode, read = self._files.get(path, (status.st_ino, 0))
+            if inode != status.st_ino or status.st_size < read:
+                return False
+            if status.st_size > read:
+                with open(path, "rb") as log:
+                    log.seek(read)
+                    tail = log.read()
+                whole = tail[: tail.rfind(b"\n") + 1]
+                if not taken:
+                    durable.sync_file(path)  # its writer may have been killed between the write and the sync
+                if not self._take_in(path.stem, whole, taken=taken):
+                    return False
+                self._files[path] = (inode, read + len(whole))
+        return True
+
+    def _take_in(self, reviewer: str, lines: bytes, *, taken: bool) -> bool:
+        """Add the lines of a log's tail; False where they are damaged, or do not merely continue what is known."""
+        try:
+            found = [answers.parse_line(raw) for raw in lines.split(b"\n")[:-1]]
+        except ValueError:
+            return False
+        log = self._logs.setdefault(reviewer, [])
+        for verdict in found:
+            there = self._record.get(verdict.op)
+            if verdict.reviewer != reviewer or (there is not None and there.reviewer != reviewer):
+                return False
+            place = self._counts.get(reviewer, 0)
+            expected = log[place] if place < len(log) else None
+            if taken and expected != (None if there is None else verdict.op):
+                return False  # another order than the journal's, as after a merge
+            if there is None:
+                with self._memory:
+                    self._add(verdict)
+            if taken:
+                self._counts[reviewer] = place + 1
+        return True
+
+    def _add(self, verdict: Verdict) -> None:
+        self._logs.setdefault(verdict.reviewer, []).append(verdict.op)
+        self._trail.append(self._record.add(verdict))
+
+    def _reload(self) -> None:
+        """Read every log anew, with the journal held: torn tails are cut, and what is seen is on the disk."""
+        files: dict[Path, tuple[int, int]] = {}
+        logs: dict[str, list[Verdict]] = {}
+        counts: dict[str, int] = {}
+        for path in sorted(self._folder.glob("*.jsonl")):
+            with open(path, "rb+") as log:
+                durable.mend_torn_tail(log.fileno())
+            durable.sync_file(path)
+        durable.sync_folder(self._folder)
+        for folder in (self._taken, self._folder):  # in this order: what is taken comes first
+            for path in sorted(folder.glob("*.jsonl")):
+                status = path.stat()
+                read = answers.read_log(path)
+                files[path] = (status.st_ino, sum(len(raw) for raw, _ in read))
+                said = [*logs.get(path.stem, ()), *(verdict for _, verdict in read)]
+                logs[path.stem] = answers.first_of_each_op(said)
+                if folder == self._taken:
+                    counts[path.stem] = len(logs[path.stem])
+        record = Record(logs)  # outside the lock: seconds for a million
+        with self._memory:
+            base = len(record) if self._base < 0 else self.seq + A_LIFE
+            self._record, self._files, self._counts = record, files, counts
+            self._logs = {who: [verdict.op for verdict in log] for who, log in logs.items()}
+            self._base, self._trail = base, []  # what was before is not told apart: `changes` says so
+        self._stale = False
+
+
+def _line(verdict: Verdict) -> bytes:
+    """The verdict's line; Mistake with the sentence for one that no reader would take."""
+    check_reviewer(verdict.reviewer)
+    try:
+        raw = answers.line(verdict)
+        answers.parse_line(raw)
+    except ValueError as error:
+        raise Mistake(f"Answer '{verdict.op}' about '{verdict.subject}' cannot be kept: {error}.") from None
+    return raw
+
+
+def _check_same(there: Verdict, verdict: Verdict) -> None:
+    """Mistake where the op is another answer's: to say "saved" would lose this one."""
+    if there.reviewer != verdict.reviewer:
+        raise Mistake(f"Answer '{verdict.op}' has an op that is another reviewer's. Give each answer its own op.")
+    if _content(there) != _content(verdict):
+        raise Mistake(f"Answer '{verdict.op}' has an op that is another answer's. Give each answer its own op.")
+
+
+def _content(verdict: Verdict) -> tuple[str | None, ...]:
+    """What the person said; `at` and the rest of `seen` may differ when it is sent again."""
+    shown = (verdict.seen or {}).get("y")
+    subject = answers.full_subject(verdict.subject)
+    return subject, verdict.action, verdict.y, verdict.of, verdict.note, shown

@@ -1,0 +1,230 @@
+"""Does the page's server answer what the page asks, keep what people say, and tell others of it?"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from starlette.applications import Starlette
+from toy_review import reviewable, truth, workspace
+
+from flows.digits import Digits
+from tasks import answers, journal
+from tasks.review import people
+from tasks.review.people import Session, Sessions
+from tasks.review.server import reviewing
+
+__all__ = ["reviewable", "workspace"]  # fixtures
+pytestmark = pytest.mark.slow
+HOST = "http://127.0.0.1:8720"
+
+
+class Browser:
+    """One person's requests, with their cookie, as a page of the same origin sends them."""
+
+    def __init__(self, app: Starlette, portal: BlockingPortal) -> None:
+        self._portal = portal
+        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HOST)
+        self.version = ""
+
+    def ask(self, path: str, body: Any = None, **query: Any) -> httpx.Response:
+        if body is None:
+            return self._portal.call(lambda: self._client.get(path, params=query))
+        return self._portal.call(lambda: self._client.post(path, json=body, headers={"origin": HOST}))
+
+    def send(self, path: str, raw: str) -> httpx.Response:
+        headers = {"origin": HOST, "content-type": "application/json"}
+        return self._portal.call(lambda: self._client.post(path, content=raw, headers=headers))
+
+    def enter(self, token: str) -> None:
+        assert self.ask("/session", {"token": token}).status_code == 204
+        self.version = self.header()["version"]
+
+    def header(self) -> dict[str, Any]:
+        raw = self.ask("/api/catalogue").content
+        return dict(json.loads(raw[4 : 4 + int.from_bytes(raw[:4], "little")]))
+
+    def column(self, name: str) -> np.ndarray[Any, Any]:
+        raw = self.ask("/api/catalogue").content
+        length = int.from_bytes(raw[:4], "little")
+        header = json.loads(raw[4 : 4 + length])
+        found = next(one for one in header["columns"] if one["name"] == name)
+        kinds = {"u8": "<u1", "u16": "<u2", "u32": "<u4", "f32": "<f4"}
+        return np.frombuffer(raw, kinds[found["type"]], header["n"], 4 + length + found["offset"])
+
+    def say(self, *told: dict[str, Any]) -> dict[str, Any]:
+        answer = self.ask(
+            "/api/answers", {"v": self.version, "answers": [{"op": str(uuid.uuid4()), **one} for one in told]}
+        )
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+
+@pytest.fixture
+def two(workspace: Path) -> Iterator[tuple[Browser, Browser, Path]]:
+    """Ann, a labeler, and Rita, a reviewer, at one server."""
+    tokens = {
+        name: people.add(workspace, name, role, at="2026-05-01T10:00:00+00:00")
+        for name, role in (("ann", "labeler"), ("rita", "reviewer"))
+    }
+    sessions = Sessions(workspace, local=Session("owner", "reviewer"))
+    with (
+        start_blocking_portal() as portal,
+        reviewing(workspace, sessions, ("127.0.0.1",), lambda: "2026-05-01T10:00:00+00:00") as app,
+    ):
+        ann, rita = Browser(app, portal), Browser(app, portal)
+        ann.enter(tokens["ann"])
+        rita.enter(tokens["rita"])
+        yield ann, rita, workspace
+
+
+def test_an_answer_is_kept_before_it_is_acknowledged_and_others_are_told(two: tuple[Browser, Browser, Path]) -> None:
+    ann, rita, workspace = two
+    since = rita.header()["seq"]
+    told = ann.say(
+        {"n": 3, "action": "relabel", "label": "7"}, {"n": 4, "action": "keep"}, {"n": 5, "action": "unsure"}
+    )
+    assert len(told["saved"]) == 3 and told["refused"] == []
+    assert sorted(map(tuple, told["states"])) == [(3, 1), (4, 1), (5, 2)]
+    kept = journal.everything(workspace)
+    assert {verdict.op for verdict in kept} == set(told["saved"]) and {v.reviewer for v in kept} == {"ann"}
+    changes = rita.ask("/api/changes", since=since).json()
+    assert sorted(map(tuple, changes["states"])) == [(3, 1, 0), (4, 1, 0), (5, 2, 0)]
+    assert ann.column("mine")[[3, 4, 5, 6]].tolist() == [1, 1, 1, 0]
+    undone = ann.say({"n": 3, "action": "undo", "of": told["saved"][0]})
+    assert undone["states"] == [[3, 0]]
+    assert answers.state(journal.everything(workspace)).items.keys() >= {kept[1].subject.removeprefix("item:")}
+
+
+def test_two_who_differ_make_a_dispute_that_a_reviewer_settles(two: tuple[Browser, Browser, Path]) -> None:
+    ann, rita, _ = two
+    first = ann.say({"n": 8, "action": "relabel", "label": "1"})
+    assert ann.ask("/api/item", v=ann.version, n=8).json()["answers"][0]["label"] == "1"
+    assert rita.say({"n": 8, "action": "relabel", "label": "2"})["states"] == [[8, 3]]
+    refused = ann.say({"n": 8, "action": "resolve", "label": "1"})["refused"]
+    assert refused[0]["reason"] == "Action 'resolve' is a reviewer's; 'ann' is a labeler."
+    assert rita.say({"n": 8, "action": "resolve", "label": "1"})["states"] == [[8, 1]]
+    back = rita.say({"n": 8, "action": "return", "of": first["saved"][0], "note": "Look at the foot."})
+    assert back["refused"] == []
+
+
+def test_a_question_parks_the_item_until_it_is_answered(two: tuple[Browser, Browser, Path]) -> None:
+    ann, rita, _ = two
+    asked = ann.say({"n": 9, "action": "question", "note": "Is a crossed 7 a 7?"})
+    assert asked["states"] == [[9, 5]]
+    told = rita.ask("/api/item", v=rita.version, n=9).json()["thread"]
+    assert [(one["who"], one["kind"], one["text"]) for one in told] == [("ann", "question", "Is a crossed 7 a 7?")]
+    assert rita.say({"n": 9, "action": "answer", "of": asked["saved"][0], "note": "Yes."})["states"] == [[9, 0]]
+
+
+def test_what_others_said_is_shown_after_ones_own_vote(two: tuple[Browser, Browser, Path]) -> None:
+    ann, rita, _ = two
+    rita.say({"n": 2, "action": "relabel", "label": "5"})
+    assert ann.ask("/api/item", v=ann.version, n=2).json()["answers"] == []
+    ann.say({"n": 2, "action": "keep"})
+    assert {one["who"] for one in ann.ask("/api/item", v=ann.version, n=2).json()["answers"]} == {"ann", "rita"}
+
+
+def test_the_pictures_the_neighbours_and_the_plan_are_there(
+    two: tuple[Browser, Browser, Path], toy_digits: Digits
+) -> None:
+    ann, _, workspace = two
+    sheet = ann.ask("/api/sheet", v=ann.version, n="0,5,9")
+    assert (sheet.status_code, sheet.headers["content-type"]) == (200, "image/jpeg")
+    assert "immutable" in sheet.headers["cache-control"]
+    assert ann.ask("/api/asset", v=ann.version, n=0).content.startswith(b"\x89PNG")
+    given = ann.column("given")
+    like = ann.ask("/api/similar", v=ann.version, n=0, k=5).json()["places"]
+    assert like[0] == 0 and {int(given[n]) for n in like} == {int(given[0])}
+    examples = ann.ask("/api/references", v=ann.version, **{"class": 3}).json()["places"]
+    assert len(examples) == 3 and all(given[n] == 3 for n in examples)
+    item = ann.ask("/api/item", v=ann.version, n=0).json()
+    assert item["item"] in truth(toy_digits) and item["source"].startswith("labels") and len(item["near"]) == 6
+    plan = ann.ask("/api/plan").json()
+    assert plan["items"] > 0 and plan["slices"][0]["filter"]["queued"] and plan["stop"] is not None
+    (workspace / "guideline.md").write_text("# How we label digits\nA crossed 7 is a 7.\n")
+    me = ann.ask("/api/me").json()
+    assert (me["name"], me["role"], me["widget"], me["preview"]) == ("ann", "labeler", "classes", "sheet")
+    assert me["guideline"]["title"] == "How we label digits"
+    ann.say({"n": 1, "action": "keep"})
+    assert journal.everything(workspace)[-1].guideline == me["guideline"]["version"]
+
+
+def test_a_stale_page_writes_nothing(two: tuple[Browser, Browser, Path]) -> None:
+    ann, _, workspace = two
+    body = {"v": "0" * 16, "answers": [{"op": "o", "n": 0, "action": "keep"}]}
+    assert ann.ask("/api/answers", body).status_code == 409
+    assert ann.ask("/api/sheet", v="0" * 16, n="0").status_code == 409
+    assert journal.everything(workspace) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/api/sheet", {"n": "x"}),
+        ("/api/sheet", {"n": ",".join(["0"] * 61)}),
+        ("/api/sheet", {"n": "160"}),
+        ("/api/sheet", {"n": "-1"}),
+        ("/api/item", {"n": "99999999999999999999"}),
+        ("/api/similar", {"n": "0", "k": "-5"}),
+        ("/api/references", {"class": "one"}),
+        ("/api/changes", {"since": "1e9"}),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_a_sentence(
+    two: tuple[Browser, Browser, Path], path: str, query: dict[str, str]
+) -> None:
+    ann, _, _ = two
+    answer = ann.ask(path, v=ann.version, **query)
+    assert answer.status_code == 400 and answer.json()["error"].endswith(".")
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"v":"x","answers":[]}', "nonsense", '{"answers":7}'])
+def test_a_write_that_makes_no_sense_is_a_sentence(two: tuple[Browser, Browser, Path], body: str) -> None:
+    ann, _, workspace = two
+    answer = ann.send("/api/answers", body)
+    assert answer.status_code == 400 and answer.json()["error"].endswith(".")
+    assert journal.everything(workspace) == []
+
+
+def test_files_outside_the_pages_own_folder_are_not_served(two: tuple[Browser, Browser, Path]) -> None:
+    ann, _, _ = two
+    for name in ("../app.py", "..%2fapp.py", "%2e%2e/app.py", "nothing.js", "app.py", ".js"):
+        assert ann.ask(f"/static/{name}").status_code == 404, name
+
+
+def test_who_has_what_on_screen_is_told_to_the_other(two: tuple[Browser, Browser, Path]) -> None:
+    ann, rita, _ = two
+    assert ann.ask("/api/claims", {"v": ann.version, "places": [1, 2, 3]}).json() == {"taken": []}
+    assert rita.ask("/api/claims", {"v": rita.version, "places": [3, 4]}).json() == {"taken": [[3, "ann"]]}
+    ann.ask("/api/claims", {"v": ann.version, "places": [], "release": True})
+    assert rita.ask("/api/claims", {"v": rita.version, "places": [3, 4]}).json() == {"taken": []}
+
+
+def test_a_reviewer_signs_off_samples_disputes_and_questions(two: tuple[Browser, Browser, Path]) -> None:
+    ann, rita, _ = two
+    assert ann.ask("/api/signoff", v=ann.version).status_code == 403
+    ops = ann.say(*({"n": n, "action": "relabel", "label": str(n % 10)} for n in range(30)))["saved"]
+    rita.say({"n": 29, "action": "relabel", "label": "0"})
+    ann.say({"n": 40, "action": "question", "note": "Upside down?"})
+    told = rita.ask("/api/signoff", v=rita.version).json()
+    (one,) = told["labelers"]
+    assert (one["name"], one["answers"], one["approved"], len(one["sample"])) == ("ann", 30, 0, 20)
+    assert [(d["n"], [a["label"] for a in d["answers"]]) for d in told["disputes"]] == [(29, ["9", "0"])]
+    assert [(q["n"], q["who"], q["text"]) for q in told["questions"]] == [(40, "ann", "Upside down?")]
+    first, second = one["sample"][:2]
+    assert first["op"] in ops and first["label"] == str(first["n"] % 10)
+    rita.say({"n": first["n"], "action": "approve", "of": first["op"]})
+    back = rita.say({"n": second["n"], "action": "return", "of": second["op"], "note": "Look again."})
+    assert back["states"] == [[second["n"], 6]]
+    (one,) = rita.ask("/api/signoff", v=rita.version).json()["labelers"]
+    assert (one["approved"], one["returned"]) == (1, 1)
+    assert {first["op"], second["op"]}.isdisjoint(row["op"] for row in one["sample"])
+    assert ann.say({"n": second["n"], "action": "keep"})["states"] == [[second["n"], 1]]

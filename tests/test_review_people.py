@@ -1,0 +1,227 @@
+"""Does a token open a session for its person alone, until it is removed or renewed, and is it kept nowhere?"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_cli import assay, sentence
+
+from tasks.model import Mistake
+from tasks.review import people
+from tasks.review.people import Session, Sessions
+
+AT = "2026-11-21T10:00:00+00:00"
+NOW = 1_800_000_000.0
+HOUR = 3600.0
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_hash_of_a_token_is_kept_and_nobody_else_may_read_it(workspace: Path) -> None:
+    token = people.add(workspace, "maria", "labeler", at=AT)
+    assert len(base64.urlsafe_b64decode(token)) == 24  # 192 bits
+    for path in (workspace / ".assay").rglob("*"):
+        assert token.encode() not in path.read_bytes()
+    assert (workspace / people.FILE).stat().st_mode & 0o777 == 0o600
+    (person,) = people.people(workspace).values()
+    assert (person.name, person.role, person.added, len(person.token_sha256)) == ("maria", "labeler", AT, 64)
+
+
+def test_two_people_never_have_the_same_token(workspace: Path) -> None:
+    assert len({people.add(workspace, f"p{n}", "labeler", at=AT) for n in range(20)}) == 20
+    assert list(people.people(workspace)) == sorted(f"p{n}" for n in range(20))
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "reason"),
+    [
+        ("../x", "labeler", "is not a name for a log. Up to 40 of a-z 0-9"),
+        ("Maria", "labeler", "is not a name for a log"),
+        ("assay-apply", "reviewer", "is no person: bulk changes have that name"),
+        ("maria", "boss", "has role 'boss'. Roles are: labeler, reviewer."),
+    ],
+)
+def test_who_cannot_be_added_is_told_why_and_nothing_is_written(
+    workspace: Path, name: str, role: str, reason: str
+) -> None:
+    with pytest.raises(Mistake) as refused:
+        people.add(workspace, name, role, at=AT)
+    assert reason in str(refused.value)
+    assert not (workspace / people.FILE).exists()
+
+
+def test_an_unknown_person_cannot_be_removed(workspace: Path) -> None:
+    with pytest.raises(Mistake, match=r"Unknown reviewer 'bob'\. There is nobody yet: assay reviewer add NAME"):
+        people.remove(workspace, "bob")
+    people.add(workspace, "maria", "labeler", at=AT)
+    with pytest.raises(Mistake, match=r"Unknown reviewer 'bob'\. Reviewers are: maria\."):
+        people.remove(workspace, "bob")
+
+
+DAMAGED = {
+    "empty": "",
+    "list": "[]",
+    "no record": '{"maria": 1}',
+    "half": '{"maria": {"role": "labeler"}}',
+    "deep": "[" * 100_000,
+    "no text": "\xff",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_file_is_a_sentence_and_lets_nobody_in(workspace: Path, content: str) -> None:
+    token = people.add(workspace, "maria", "labeler", at=AT)
+    sessions = Sessions(workspace)
+    (workspace / people.FILE).write_text(content, encoding="latin-1")
+    with pytest.raises(Mistake, match=r"reviewers\.json' is damaged"):
+        people.people(workspace)
+    assert sessions.exchange(token, now=NOW) is None
+
+
+# --- sessions --------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_gives_the_session_of_its_person_also_after_a_restart(workspace: Path) -> None:
+    token = people.add(workspace, "maria", "labeler", at=AT)
+    people.add(workspace, "rita", "reviewer", at=AT)
+    cookie = Sessions(workspace).exchange(token, now=NOW)
+    assert cookie is not None
+    assert token not in cookie
+    assert Sessions(workspace).who(cookie, now=NOW + 1) == Session("maria", "labeler")
+
+
+@pytest.mark.parametrize("wrong", ["", "x", "é\ud800", "A" * 32, "maria"])
+def test_a_wrong_token_gives_nothing(workspace: Path, wrong: str) -> None:
+    people.add(workspace, "maria", "labeler", at=AT)
+    assert Sessions(workspace).exchange(wrong, now=NOW) is None
+
+
+def test_a_session_ends_after_twelve_hours(workspace: Path) -> None:
+    sessions = Sessions(workspace)
+    cookie = sessions.exchange(people.add(workspace, "maria", "labeler", at=AT), now=NOW) or ""
+    assert sessions.who(cookie, now=NOW + 12 * HOUR - 1) == Session("maria", "labeler")
+    assert sessions.who(cookie, now=NOW + 12 * HOUR) is None
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda ws: people.remove(ws, "maria"),
+        lambda ws: people.add(ws, "maria", "labeler", at=AT),
+        lambda ws: people.add(ws, "maria", "reviewer", at=AT),
+        lambda ws: (ws / people.FILE).unlink(),
+    ],
+    ids=["removed", "renewed", "another role", "file gone"],
+)
+def test_a_session_ends_at_once_with_its_token(workspace: Path, end: Callable[[Path], object]) -> None:
+    people.add(workspace, "rita", "reviewer", at=AT)
+    token = people.add(workspace, "maria", "labeler", at=AT)
+    sessions = Sessions(workspace)
+    cookie = sessions.exchange(token, now=NOW) or ""
+    assert sessions.who(cookie, now=NOW) == Session("maria", "labeler")
+    end(workspace)
+    assert sessions.who(cookie, now=NOW) is None
+    assert sessions.exchange(token, now=NOW) is None
+
+
+def test_a_key_that_others_could_read_is_made_anew_and_ends_all_sessions(workspace: Path) -> None:
+    cookie = Sessions(workspace).exchange(people.add(workspace, "maria", "labeler", at=AT), now=NOW) or ""
+    key = workspace / people.KEY
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.chmod(0o644)
+    assert Sessions(workspace).who(cookie, now=NOW) is None
+    assert key.stat().st_mode & 0o777 == 0o600
+
+
+@given(st.data())
+def test_no_change_of_a_cookie_is_taken(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    workspace = tmp_path_factory.mktemp("forged")
+    sessions = Sessions(workspace, local=Session("maria", "reviewer"))
+    cookie = sessions.exchange(sessions.link_token(), now=NOW) or ""
+    raw, _, signature = cookie.partition(".")
+    where = data.draw(st.integers(0, len(raw) - 2))  # the last character carries bits that mean nothing
+    other = data.draw(st.sampled_from([one for one in "ABCDwxyz0189-_" if one != raw[where]]))
+    forged = raw[:where] + other + raw[where + 1 :]
+    assert sessions.who(f"{forged}.{signature}", now=NOW) is None
+    assert sessions.who(data.draw(st.text(max_size=60)), now=NOW) is None
+
+
+def test_a_cookie_signed_with_another_key_is_not_taken(workspace: Path) -> None:
+    (workspace / "a").mkdir()
+    (workspace / "b").mkdir()
+    here = Sessions(workspace / "a", local=Session("maria", "reviewer"))
+    there = Sessions(workspace / "b", local=Session("maria", "reviewer"))
+    cookie = there.exchange(there.link_token(), now=NOW) or ""
+    assert there.who(cookie, now=NOW) == Session("maria", "reviewer")
+    assert here.who(cookie, now=NOW) is None
+
+
+# --- the link of `assay review` --------------------------------------------------------------------------------------
+
+
+def test_the_token_of_the_link_works_once_and_a_new_link_ends_the_one_before(workspace: Path) -> None:
+    sessions = Sessions(workspace, local=Session("maria", "reviewer"))
+    old, new = sessions.link_token(), sessions.link_token()
+    assert sessions.exchange(old, now=NOW) is None
+    cookie = sessions.exchange(new, now=NOW)
+    assert cookie is not None
+    assert sessions.who(cookie, now=NOW) == Session("maria", "reviewer")
+    assert sessions.exchange(new, now=NOW) is None
+
+
+def test_the_session_of_a_link_survives_a_restart_and_ends_where_the_machine_is_not_trusted(workspace: Path) -> None:
+    local = Sessions(workspace, local=Session("maria", "reviewer"))
+    cookie = local.exchange(local.link_token(), now=NOW) or ""
+    assert Sessions(workspace, local=Session("maria", "reviewer")).who(cookie, now=NOW) is not None
+    assert Sessions(workspace, local=Session("bob", "reviewer")).who(cookie, now=NOW) is None
+    assert Sessions(workspace).who(cookie, now=NOW) is None  # bound to an address that others can reach
+
+
+def test_a_person_whose_hash_begins_as_the_mark_of_a_link_is_no_way_in(workspace: Path) -> None:
+    people.add(workspace, "maria", "labeler", at=AT)
+    path = workspace / people.FILE
+    content = json.loads(path.read_text())
+    content["maria"]["token_sha256"] = people.LOCAL
+    path.write_text(json.dumps(content))
+    assert Sessions(workspace).exchange("local", now=NOW) is None
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_add_list_renew_and_remove(tmp_path: Path) -> None:
+    assert assay("init", "ws", cwd=tmp_path).returncode == 0
+    ws = tmp_path / "ws"
+    added = assay("reviewer", "add", "maria", "--role", "labeler", cwd=ws).stdout.splitlines()
+    assert added[0] == "Added: maria, labeler. Their token, which is shown only now:"
+    sessions = Sessions(ws)
+    assert sessions.exchange(added[1].strip(), now=NOW) is not None
+    listed = assay("reviewer", "list", cwd=ws).stdout.split()
+    assert listed[:3] == ["maria", "labeler", "since"]
+    renewed = assay("reviewer", "add", "maria", "--role", "reviewer", cwd=ws).stdout.splitlines()
+    assert renewed[0].startswith("Renewed: maria, reviewer.")
+    assert sessions.exchange(added[1].strip(), now=NOW) is None
+    assert assay("reviewer", "remove", "maria", cwd=ws).stdout == "Removed: maria. Their answers stay.\n"
+    assert assay("reviewer", "list", cwd=ws).stdout.startswith("Nobody has a token yet.")
+    assert "Unknown reviewer 'maria'" in sentence(assay("reviewer", "remove", "maria", cwd=ws))
+    assert "Roles are: labeler, reviewer." in sentence(assay("reviewer", "add", "bob", "--role", "x", cwd=ws))
+    open_to_all = sentence(assay("review", "--host", "0.0.0.0", cwd=ws))
+    assert "nobody has a token and no host name is allowed. Run: assay reviewer add NAME" in open_to_all
+
+
+@pytest.mark.parametrize("command", ["review", "reviewer add", "reviewer list", "reviewer remove"])
+def test_each_command_has_help_with_an_example(command: str, tmp_path: Path) -> None:
+    done = assay(*command.split(), "--help", cwd=tmp_path)
+    assert (done.returncode, f"Example: assay {command}" in done.stdout) == (0, True)
