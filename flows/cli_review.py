@@ -38,17 +38,19 @@ def review(
     Example: assay review --reviewer maria
     """
     root = open_workspace(workspace)
-    from tasks.answersheet import check_reviewer
+    from tasks.review import guard, people
+
+    known = people.people(root)
+    if reviewer is None and not known and guard.is_loopback(host):
+        reviewer = "owner"  # as in `assay accept`: nobody has said who else could come in
+    if reviewer is not None:
+        people.check_person(reviewer)
+    names = tuple(allow or ())
+    guard.hosts_of(host, names, known)  # a sentence before anything is loaded
     from tasks.review.server import serve
 
     serve(
-        root,
-        host=host,
-        port=port,
-        reviewer=check_reviewer(reviewer or "owner"),
-        hosts=tuple(allow or ()),
-        say=lambda line: console.print(Text(line)),
-        now=now,
+        root, host=host, port=port, reviewer=reviewer, hosts=names, say=lambda line: console.print(Text(line)), now=now
     )
 
 

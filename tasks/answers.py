@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from .model import ACTIONS, MACHINE, SUBJECT_KINDS, Mistake, Verdict, label_json
 
 DECISIONS = ("keep", "relabel", "remove", "ambiguous", "resolve")
 """The actions that decide an item's label."""
+OPINIONS = (*DECISIONS, "unsure")
 
 _FIELDS = {item.name for item in fields(Verdict)}
 _REQUIRED = ("op", "subject", "action", "reviewer", "at")
@@ -68,7 +69,7 @@ def line(verdict: Verdict) -> bytes:
 
     ValueError for text that is not Unicode (a lone surrogate) or a number that is not JSON.
     """
-    content = {key: value for key, value in asdict(verdict).items() if value is not None}
+    content = {name: value for name in _FIELDS if (value := getattr(verdict, name)) is not None}
     return _canonical({**content, "crc": _crc(content)}) + b"\n"
 
 
@@ -237,16 +238,21 @@ def state(verdicts: Iterable[Verdict]) -> State:
         item = item_of(verdict.subject)
         if verdict.action in ("accept", "reject"):
             subjects[full_subject(verdict.subject)] = verdict.action
-        elif item is not None and verdict.action in (*DECISIONS, "unsure"):
+        elif item is not None and verdict.action in OPINIONS:
             others = opinions.setdefault(item, {})
-            others.pop(verdict.reviewer, None)  # so that the latest stands last
-            if verdict.action == "resolve" and verdict.op not in returned:
-                others.clear()
-            if verdict.op not in returned:
-                others[verdict.reviewer] = verdict
-            people = [answer for reviewer, answer in others.items() if reviewer != MACHINE]
-            items[item] = _weigh(items.get(item, ItemState()), people or others.values())
+            items[item] = heard(items.get(item, ItemState()), others, verdict, returned=verdict.op in returned)
     return State({item: items[item] for item in sorted(items)}, {name: subjects[name] for name in sorted(subjects)})
+
+
+def heard(before: ItemState, others: dict[str, Verdict], verdict: Verdict, *, returned: bool) -> ItemState:
+    """The item's state after one more opinion; `others`, reviewer -> the answer that counts, is brought up to date."""
+    others.pop(verdict.reviewer, None)  # so that the latest stands last
+    if verdict.action == "resolve" and not returned:
+        others.clear()
+    if not returned:
+        others[verdict.reviewer] = verdict
+    people = [answer for reviewer, answer in others.items() if reviewer != MACHINE]
+    return _weigh(before, people or others.values())
 
 
 def by_people(verdicts: Iterable[Verdict]) -> list[Verdict]:

@@ -141,6 +141,8 @@ def append(path: Path, content: bytes) -> None:
 def mend_torn_tail(descriptor: int) -> int:
     """Cut what follows the last newline of an open log; returns the number of bytes cut."""
     size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) == b"\n":
+        return 0
     end = size
     while end > 0:
         start = max(0, end - 65536)

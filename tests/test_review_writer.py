@@ -123,12 +123,12 @@ def test_everything_that_waits_is_one_append_a_reviewer(workspace: Path, writer:
     sizes: list[int] = []
     original = durable.append
 
-    def counted(path: Path, raw: bytes) -> None:
-        sizes.append(raw.count(b"\n"))
-        original(path, raw)
+    def append(path: Path, content: bytes) -> None:
+        sizes.append(content.count(b"\n"))
+        original(path, content)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(durable, "append", counted)
+        patch.setattr(durable, "append", append)
         with journal.held(workspace):  # the first pass waits here, so that the rest gathers behind it
             futures = [writer.submit([verdict("first", "ann")])]
             while not writer._asked.empty():
@@ -210,6 +210,17 @@ def test_a_damaged_line_is_named_and_nothing_is_written_until_it_is_mended(works
         Writer(workspace)
     path.write_bytes(good)
     assert keep(writer, verdict("2", "bob")).new == ("2",)
+
+
+def test_a_log_that_cannot_be_read_fails_this_pass_with_a_sentence_and_the_next_is_kept(
+    workspace: Path, writer: Writer
+) -> None:
+    path = workspace / "data" / "verdicts" / "ann.jsonl"
+    path.symlink_to(workspace / "gone.jsonl")
+    with pytest.raises(Mistake, match=r"failed \(No such file or directory\)\. Send the answers again\."):
+        keep(writer, verdict("1", "ann"))
+    path.unlink()
+    assert keep(writer, verdict("1", "ann")).new == ("1",)
 
 
 def test_a_torn_last_line_is_cut_on_opening_and_its_op_is_taken_again(workspace: Path) -> None:

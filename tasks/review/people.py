@@ -75,11 +75,17 @@ def people(workspace: Path) -> dict[str, Person]:
     return dict(sorted(found.items()))
 
 
-def add(workspace: Path, name: str, role: str, *, at: str) -> str:
-    """Give a person a token, which is returned and kept nowhere; a person who has one gets a new one, and this role."""
+def check_person(name: str) -> str:
+    """The name of somebody who may answer; Mistake with what is allowed."""
     check_reviewer(name)
     if name == MACHINE:
         raise Mistake(f"Reviewer '{name}' is no person: bulk changes have that name. Choose another one.")
+    return name
+
+
+def add(workspace: Path, name: str, role: str, *, at: str) -> str:
+    """Give a person a token, which is returned and kept nowhere; a person who has one gets a new one, and this role."""
+    check_person(name)
     if role not in ROLES:
         raise Mistake(f"Reviewer '{name}' has role '{role}'. Roles are: {', '.join(ROLES)}.")
     token = secrets.token_urlsafe(TOKEN_BYTES)

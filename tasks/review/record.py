@@ -11,12 +11,10 @@ from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from .. import answers
 from ..model import Verdict
 
-T = TypeVar("T")
 START = datetime.min.replace(tzinfo=UTC)
 
 
@@ -47,8 +45,11 @@ class Record:
         for entry in sorted(placed, key=_place):
             if entry.verdict.op not in self._entries:
                 self._index(entry)
-        whole = answers.state(entry.verdict for entry in self._order)
-        self._items, self._subjects = dict(whole.items), dict(whole.subjects)
+        self._opinions: dict[str, dict[str, Verdict]] = {}  # item -> reviewer -> the answer that counts
+        self._items: dict[str, answers.ItemState] = {}
+        self._subjects: dict[str, str] = {}
+        for subject in self._about:
+            self._weigh(subject)
 
     def __len__(self) -> int:
         return len(self._order)
@@ -61,10 +62,17 @@ class Record:
     def add(self, verdict: Verdict) -> tuple[str, ...]:
         """Add the next verdict of its reviewer's log, whose op must be new; the full subjects that it touches."""
         assert verdict.op not in self._entries, "each op once"
-        self._index(self._placed(verdict))
+        entry = self._placed(verdict)
+        subject, item = answers.full_subject(verdict.subject), answers.item_of(verdict.subject)
+        before = self._about.get(subject)
+        last = before is None or before[-1].place < entry.place
+        self._index(entry)
         touched = self._touched(verdict)
-        for subject in touched:
-            self._weigh(subject)
+        if last and item is not None and verdict.action in answers.OPINIONS and verdict.op not in self._pointing:
+            self._hear(item, verdict, returned=False)  # what nearly all are: nothing has to be weighed again
+        else:
+            for one in touched:
+                self._weigh(one)
         return touched
 
     def said(self) -> tuple[Verdict, ...]:
@@ -82,7 +90,7 @@ class Record:
 
     def about(self, item: str) -> tuple[Verdict, ...]:
         """The verdicts whose subject is this item, in the order in which they count; those taken back are there too."""
-        return tuple(entry.verdict for entry in sorted(self._about.get(f"item:{item}", ()), key=_place))
+        return tuple(entry.verdict for entry in self._about.get(f"item:{item}", ()))
 
     def _placed(self, verdict: Verdict) -> _Entry:
         who = verdict.reviewer
@@ -98,7 +106,7 @@ class Record:
             insort(self._order, entry, key=_place)
         else:
             self._order.append(entry)
-        self._about.setdefault(answers.full_subject(verdict.subject), []).append(entry)
+        insort(self._about.setdefault(answers.full_subject(verdict.subject), []), entry, key=_place)
         if verdict.of is not None:
             self._pointing.setdefault(verdict.of, []).append(entry)
 
@@ -113,8 +121,12 @@ class Record:
             entry = self._entries.get(entry.verdict.of or "")
         return tuple(subjects)
 
+    def _hear(self, item: str, verdict: Verdict, *, returned: bool) -> None:
+        before = self._items.get(item, answers.ItemState())
+        self._items[item] = answers.heard(before, self._opinions.setdefault(item, {}), verdict, returned=returned)
+
     def _weigh(self, subject: str) -> None:
-        """Ask `answers.state` about one subject: of its verdicts, and of what takes those back or brings them back."""
+        """Weigh one subject anew: its verdicts, less what others take back or bring back."""
         found: dict[str, _Entry] = {}
         todo = list(self._about.get(subject, ()))
         while todo:
@@ -122,15 +134,18 @@ class Record:
             if entry.verdict.op not in found:
                 found[entry.verdict.op] = entry
                 todo.extend(self._pointing.get(entry.verdict.op, ()))
-        small = answers.state(entry.verdict for entry in sorted(found.values(), key=_place))
+        said = [entry.verdict for entry in sorted(found.values(), key=_place)]
+        undone = answers.undone_ops(said)
+        returned = {verdict.of for verdict in said if verdict.action == "return" and verdict.op not in undone}
         item = answers.item_of(subject)
+        self._subjects.pop(subject, None)
         if item is not None:
-            _set(self._items, item, small.items.get(item))
-        _set(self._subjects, subject, small.subjects.get(subject))
-
-
-def _set(into: dict[str, T], name: str, value: T | None) -> None:
-    if value is None:
-        into.pop(name, None)
-    else:
-        into[name] = value
+            self._items.pop(item, None)
+            self._opinions.pop(item, None)
+        for verdict in said:
+            if verdict.op in undone or answers.full_subject(verdict.subject) != subject:
+                continue
+            if verdict.action in ("accept", "reject"):
+                self._subjects[subject] = verdict.action
+            elif item is not None and verdict.action in answers.OPINIONS:
+                self._hear(item, verdict, returned=verdict.op in returned)

@@ -15,6 +15,7 @@ An op that a killed process wrote but did not sync is synced before it counts as
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Iterable, Sequence
@@ -178,8 +179,11 @@ class Writer:
             self._remember(plan, failed)
         except BaseException as error:  # a thread that died here would leave everybody waiting
             self._stale = True
+            told = error
+            if isinstance(error, OSError):  # such as a log that git was exchanging at that moment
+                told = Mistake(f"The journal in '{self._folder}' failed ({error.strerror}). Send the answers again.")
             for asked in waiting:
-                asked.future.set_exception(error)
+                asked.future.set_exception(told)
             return
         for asked, saved in zip(waiting, plan.saved, strict=True):
             trouble = next((failed[v.reviewer] for v in asked.verdicts if v.reviewer in failed), None)
@@ -231,8 +235,9 @@ class Writer:
             return error
         except OSError as error:
             return Mistake(f"File '{path}' cannot be written ({error.strerror}). Mend that; the answer was not kept.")
-        inode, read = self._files.get(path) or (path.stat().st_ino, 0)
-        self._files[path] = (inode, read + len(content))
+        known = self._read[self._folder]
+        inode, read = known.get(path.name) or (path.stat().st_ino, 0)
+        known[path.name] = (inode, read + len(content))
         return None
 
     def _remember(self, plan: _Pass, failed: Iterable[str]) -> None:
@@ -250,25 +255,24 @@ class Writer:
 
     def _see(self, folder: Path, *, taken: bool) -> bool:
         """Whether what is new in the folder could be added to what is known."""
-        paths = sorted(folder.glob("*.jsonl"))
-        if {path for path in self._files if path.parent == folder} - set(paths):
-            return False
-        for path in paths:
-            status = path.stat()
-            inode, read = self._files.get(path, (status.st_ino, 0))
+        known, there = self._read[folder], set()
+        for entry in _logs_in(folder):
+            there.add(entry.name)
+            status = entry.stat()
+            inode, read = known.get(entry.name, (status.st_ino, 0))
             if inode != status.st_ino or status.st_size < read:
                 return False
             if status.st_size > read:
-                with open(path, "rb") as log:
+                with open(entry.path, "rb") as log:
                     log.seek(read)
                     tail = log.read()
                 whole = tail[: tail.rfind(b"\n") + 1]
                 if not taken:
-                    durable.sync_file(path)  # its writer may have been killed between the write and the sync
-                if not self._take_in(path.stem, whole, taken=taken):
+                    durable.sync_file(Path(entry.path))  # its writer may have been killed between write and sync
+                if not self._take_in(entry.name.removesuffix(".jsonl"), whole, taken=taken):
                     return False
-                self._files[path] = (inode, read + len(whole))
-        return True
+                known[entry.name] = (inode, read + len(whole))
+        return there >= known.keys()
 
     def _take_in(self, reviewer: str, lines: bytes, *, taken: bool) -> bool:
         """Add the lines of a log's tail; False where they are damaged, or do not merely continue what is known."""
@@ -298,7 +302,7 @@ class Writer:
 
     def _reload(self) -> None:
         """Read every log anew, with the journal held: torn tails are cut, and what is seen is on the disk."""
-        files: dict[Path, tuple[int, int]] = {}
+        files: dict[Path, dict[str, tuple[int, int]]] = {self._taken: {}, self._folder: {}}
         logs: dict[str, list[Verdict]] = {}
         counts: dict[str, int] = {}
         for path in sorted(self._folder.glob("*.jsonl")):
@@ -310,7 +314,7 @@ class Writer:
             for path in sorted(folder.glob("*.jsonl")):
                 status = path.stat()
                 read = answers.read_log(path)
-                files[path] = (status.st_ino, sum(len(raw) for raw, _ in read))
+                files[folder][path.name] = (status.st_ino, sum(len(raw) for raw, _ in read))
                 said = [*logs.get(path.stem, ()), *(verdict for _, verdict in read)]
                 logs[path.stem] = answers.first_of_each_op(said)
                 if folder == self._taken:
@@ -318,10 +322,18 @@ class Writer:
         record = Record(logs)  # outside the lock: seconds for a million
         with self._memory:
             base = len(record) if self._base < 0 else self.seq + A_LIFE
-            self._record, self._files, self._counts = record, files, counts
+            self._record, self._read, self._counts = record, files, counts
             self._logs = {who: [verdict.op for verdict in log] for who, log in logs.items()}
             self._base, self._trail = base, []  # what was before is not told apart: `changes` says so
         self._stale = False
+
+
+def _logs_in(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if entry.name.endswith(".jsonl")]
+    except FileNotFoundError:
+        return []
 
 
 def _line(verdict: Verdict) -> bytes:

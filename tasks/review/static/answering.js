@@ -1,0 +1,116 @@
+// What does a key or a click write? Answers with an op each, into the outbox; what they do to the page; and back again.
+
+import { many, tell, uuid } from "./dom.js";
+
+const WORDS = { keep: "right", remove: "remove", unsure: "not sure", ambiguous: "several labels", question: "question", issue: "pattern" };
+const AFTER = { keep: 1, relabel: 1, ambiguous: 1, unsure: 2, remove: 4, question: 5 };
+
+export class Answering {
+  // changed(): paint again
+  constructor(catalogue, outbox, changed) {
+    Object.assign(this, { catalogue, outbox, changed });
+    this.told = new Map(); // n -> the answer I gave on this page
+    this.last = new Map(); // op -> {n, before}: what to put back if it is refused
+    this.done = []; // batches, for undo
+  }
+
+  // what this browser has not sent yet is on the page as if it had
+  recall() {
+    for (const [v, answer] of this.outbox.pending()) {
+      if (v !== this.catalogue.version) continue;
+      if (answer.action === "undo") this.settle(answer.n, { state: 0, mine: 0 });
+      else this.apply(answer);
+    }
+  }
+
+  before(n) {
+    return { state: this.catalogue.state[n], mine: this.catalogue.mine[n], told: this.told.get(n) };
+  }
+
+  apply(answer) {
+    this.last.set(answer.op, { n: answer.n, before: this.before(answer.n) });
+    if (!(answer.action in AFTER)) return; // an issue, a reply: the item stays as it is
+    this.catalogue.state[answer.n] = AFTER[answer.action];
+    if (answer.action !== "question") this.catalogue.mine[answer.n] = 1;
+    this.told.set(answer.n, answer);
+  }
+
+  settle(n, { state, mine, told }) {
+    this.catalogue.state[n] = state;
+    this.catalogue.mine[n] = mine;
+    if (told) this.told.set(n, told);
+    else this.told.delete(n);
+  }
+
+  // ns with one answer for all, or choice(n) for each; returns the batch
+  give(ns, action, choice = {}) {
+    const answers = [];
+    for (const n of ns) {
+      const { label = null, labels, note, of } = typeof choice === "function" ? choice(n) : choice;
+      const shown = this.catalogue.given(n);
+      const right = action === "relabel" && label === shown;
+      const answer = { op: uuid(), n, action: right ? "keep" : action, label: right ? null : label, shown };
+      if (labels) answer.labels = labels;
+      if (note) answer.note = note;
+      if (of) answer.of = of;
+      answers.push(answer);
+    }
+    if (!answers.length) return null;
+    const batch = answers.map((answer) => ({ op: answer.op, n: answer.n, before: this.before(answer.n) }));
+    for (const answer of answers) this.apply(answer);
+    this.outbox.put(this.catalogue.version, answers);
+    if (action in AFTER || action === "issue") this.done.push(batch);
+    this.changed();
+    const what = action === "relabel" ? (answers.length > 1 && typeof choice === "function" ? "their suggestion" : (answers[0].label ?? "right")) : WORDS[action];
+    if (what) tell(`${many(answers.length, "item")} → ${what}`);
+    return answers;
+  }
+
+  // the last batch; its first place, or null
+  undo() {
+    const batch = this.done.pop();
+    if (!batch) {
+      tell("Nothing to undo.");
+      return null;
+    }
+    this.outbox.put(this.catalogue.version, batch.map(({ op, n }) => this.undoing(op, n)));
+    for (const { n, before } of batch) this.settle(n, before);
+    this.changed();
+    tell(`Undone: ${many(batch.length, "item")}`);
+    return batch[0].n;
+  }
+
+  undoing = (op, n) => ({ op: uuid(), n, action: "undo", label: null, of: op, shown: this.catalogue.given(n) });
+
+  // one answer by its op, from the panel
+  takeBack(n, op) {
+    this.outbox.put(this.catalogue.version, [this.undoing(op, n)]);
+    this.done = this.done.map((batch) => batch.filter((one) => one.op !== op)).filter((batch) => batch.length);
+    this.settle(n, { state: 0, mine: 0 });
+    this.changed();
+  }
+
+  refused(rows) {
+    const named = rows.map(({ op, reason }) => {
+      const one = this.last.get(op);
+      if (one && this.told.get(one.n)?.op === op) this.settle(one.n, one.before);
+      return [one ? (this.catalogue.given(one.n) ?? `item ${one.n}`) : "an answer of an earlier visit", reason];
+    });
+    const gone = new Set(rows.map(({ op }) => op));
+    this.done = this.done.map((batch) => batch.filter(({ op }) => !gone.has(op))).filter((batch) => batch.length);
+    this.changed();
+    return named;
+  }
+
+  // [[n, state, mine?]] from the server; what is still on its way is newer
+  heard(states) {
+    const waiting = new Set();
+    for (const [, answer] of this.outbox.pending()) waiting.add(answer.n);
+    for (const [n, state, mine] of states) {
+      if (waiting.has(n)) continue;
+      this.catalogue.state[n] = state;
+      if (mine !== undefined) this.catalogue.mine[n] = mine;
+    }
+    this.changed();
+  }
+}

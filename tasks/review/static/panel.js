@@ -1,0 +1,104 @@
+// Why is this item here? The evidence for the one under the cursor; what others said only after one's own answer.
+
+import { STATES } from "./catalogue.js";
+import { el, percent, said } from "./dom.js";
+import { blob, places } from "./wire.js";
+
+const when = (at) => (at ? at.slice(0, 16).replace("T", " ") : "");
+const WORDS = { keep: "right", relabel: "→", remove: "remove", unsure: "not sure", ambiguous: "several", question: "asks",
+  answer: "answers", approve: "approved", return: "returned", resolve: "settled", undo: "undone", issue: "pattern" };
+
+export class Panel {
+  // acts: {reply(op), undo(n, op), approve(op), back(op), resolve(n), open()}
+  constructor(root, catalogue, me, acts) {
+    Object.assign(this, { root, catalogue, me, acts, n: -1, tokens: [] });
+  }
+
+  clear(sentence) {
+    this.n = -1;
+    this.root.replaceChildren(el("p", { class: "soft empty" }, sentence));
+  }
+
+  // card: {text, ..} of the item, where items are texts
+  show(n, item, card) {
+    this.n = n;
+    const { catalogue } = this;
+    for (const address of this.tokens.splice(0)) URL.revokeObjectURL(address);
+    const state = catalogue.state[n];
+    const given = item.given ?? "no label";
+    const facts = [["drop", item.drop], ["split", item.split], ["source", item.source], ...Object.entries(item.meta ?? {})]
+      .filter(([, value]) => value !== null && value !== undefined && value !== "");
+    const preview = this.me.preview === "card" ? null
+      : el("img", { class: "asset", alt: `Item ${item.item}`, src: places("/api/asset", catalogue.version, [n]), onclick: () => this.acts.open() });
+    this.root.replaceChildren(...[
+      el("header", {}, el("span", { class: "state", "data-state": state }, STATES[state]), el("code", { class: "id", title: item.item }, item.item)),
+      preview,
+      card ? el("p", { class: "whole-text" }, said(card.text, "free")) : null,
+      el("div", { class: "labels" }, el("div", {}, el("small", {}, "given"), said(given, "is")),
+        item.suggestion && item.suggestion !== item.given ? el("div", {}, el("small", {}, "suggested"), said(item.suggestion, "to")) : null,
+        el("div", {}, el("small", {}, "p wrong"), el("b", {}, item.p_wrong === null ? "–" : percent(item.p_wrong)))),
+      this.findings(item.findings ?? []), this.near(item.near ?? []), this.answers(item), this.thread(item.thread ?? []),
+      facts.length ? el("section", {}, el("h3", {}, "Where from"), el("dl", { class: "facts" },
+        ...facts.flatMap(([name, value]) => [el("dt", {}, name.replace(/^meta_/, "")), el("dd", {}, said(String(value)))]))) : null,
+    ].filter(Boolean));
+  }
+
+  findings(rows) {
+    return el("section", {}, el("h3", {}, "Why it is here"), rows.length ? el("ul", { class: "findings" }, ...rows.map((row) => {
+      const bar = el("i", { class: "bad" });
+      bar.style.width = `${Math.round(100 * row.severity)}%`;
+      return el("li", {}, el("div", { class: "head" }, el("code", {}, row.check), el("span", { class: "n" }, row.severity.toFixed(2))),
+        el("div", { class: "split", "aria-hidden": "true" }, bar), el("p", {}, said(row.reason, "free")));
+    })) : el("p", { class: "soft" }, "No check has anything against it."));
+  }
+
+  near(rows) {
+    if (!rows.length) return null;
+    const tiles = rows.map((row) => {
+      const pic = el("div", { class: "pic" });
+      return [pic, el("figure", {}, this.me.preview === "card" ? null : pic, el("figcaption", {}, said(row.label), row.confirmed ? el("span", { class: "yes", title: "confirmed by a person" }, " ✓") : ""))];
+    });
+    if (this.me.preview !== "card") this.sheet(rows.map((row) => row.n), tiles.map(([pic]) => pic));
+    return el("section", {}, el("h3", {}, "Nearest"), el("div", { class: this.me.preview === "card" ? "near words-only" : "near" }, ...tiles.map(([, figure]) => figure)));
+  }
+
+  // one sheet for a handful of places, as the backgrounds of these elements
+  async sheet(ns, pics) {
+    try {
+      const address = URL.createObjectURL(await blob(places("/api/sheet", this.catalogue.version, ns)));
+      this.tokens.push(address);
+      pics.forEach((pic, k) => {
+        pic.style.backgroundSize = "1000% auto";
+        pic.style.backgroundPosition = `${((k % 10) * 100) / 9}% ${-Math.floor(k / 10) * 100}%`;
+        pic.style.backgroundImage = `url("${address}")`;
+      });
+    } catch {
+      // a picture of a neighbour is missing; its label is there
+    }
+  }
+
+  answers({ answers = [], n }) {
+    const mine = this.catalogue.mine[this.n] === 1;
+    const rows = answers.map((one) => {
+      const own = one.who === this.me.name;
+      const acts = own ? [el("button", { type: "button", onclick: () => this.acts.undo(this.n, one.op) }, "Undo")]
+        : this.me.role === "reviewer" ? [el("button", { type: "button", onclick: () => this.acts.approve(this.n, one.op) }, "Approve"),
+          el("button", { type: "button", onclick: () => this.acts.back(this.n, one.op) }, "Return")] : [];
+      return el("li", {}, el("div", {}, el("b", {}, said(one.who)), ` ${WORDS[one.action] ?? one.action} `, one.label ? said(one.label, "to") : null),
+        el("div", { class: "soft" }, when(one.at)), el("div", { class: "acts" }, ...acts));
+    });
+    const settle = this.me.role === "reviewer" && this.catalogue.state[this.n] === 3
+      ? el("button", { type: "button", class: "main", onclick: () => this.acts.resolve(n) }, "Settle the dispute") : null;
+    const hidden = mine ? "Nobody else has answered." : "What others said is shown after your own answer.";
+    return el("section", {}, el("h3", {}, "Answers"), rows.length ? el("ul", { class: "answers" }, ...rows) : null,
+      !mine || !rows.length ? el("p", { class: "soft" }, hidden) : null, settle);
+  }
+
+  thread(rows) {
+    if (!rows.length) return null;
+    return el("section", {}, el("h3", {}, "Thread"), el("ul", { class: "thread" }, ...rows.map((row) =>
+      el("li", {}, el("div", {}, el("b", {}, said(row.who)), " ", el("span", { class: "soft" }, `${WORDS[row.kind] ?? row.kind} · ${when(row.at)}`)),
+        el("p", {}, said(row.text, "free")),
+        row.kind === "question" ? el("button", { type: "button", onclick: () => this.acts.reply(this.n, row.op) }, "Answer") : null))));
+  }
+}

@@ -1,0 +1,60 @@
+"""A real browser for the page's tests: Debian's Chromium, driven by Playwright. Without one these tests skip, aloud."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        sentence = (
+            f"NO BROWSER: {CHROMIUM} is missing, so the review page is NOT tested here. Run: apt install chromium"
+        )
+        warnings.warn(pytest.PytestWarning(sentence), stacklevel=1)
+        pytest.skip(sentence)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab with a storage of its own; a script error, or a request to another origin, fails the test."""
+    context = browser.new_context(viewport={"width": 1360, "height": 860})
+    page = context.new_page()
+    errors: list[str] = []
+    outside: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: outside.append(request.url) if not near(request.url) else None)
+    yield page
+    context.close()
+    assert errors == []
+    assert outside == []
+
+
+def near(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "blob:http://127.0.0.1:", "data:"))
+
+
+def until(page: Page, expression: str, wanted: Any = True, *, seconds: float = 20) -> None:
+    """Waits for what an expression in the page comes to. (wait_for_function needs eval, which the CSP forbids.)"""
+    met(lambda: page.evaluate(expression), wanted, seconds=seconds, what=expression)
+
+
+def met(look: Callable[[], Any], wanted: Any = True, *, seconds: float = 20, what: str = "it") -> None:
+    end = time.monotonic() + seconds
+    while (found := look()) != wanted:
+        assert time.monotonic() < end, f"{what} is {found!r}, not {wanted!r}, after {seconds} s"
+        time.sleep(0.03)
