@@ -161,7 +161,9 @@ class Client:
         return answer, body
 
 
-async def load(host: str, tokens: list[str], version: str, seconds: float, *, each: int, pause: float) -> list[Client]:
+async def load(
+    host: str, tokens: list[str], version: str, seconds: float, *, items: int, each: int, pause: float
+) -> list[Client]:
     """Clients that decide for so many seconds, `each` at a time; those with a pause begin spread over it."""
     clients = [Client(host) for _ in tokens]
     for client, token in zip(clients, tokens, strict=True):
@@ -170,10 +172,10 @@ async def load(host: str, tokens: list[str], version: str, seconds: float, *, ea
 
     async def work(number: int, client: Client) -> None:
         await asyncio.sleep(pause * number / len(clients))
-        place = number * 1_000
+        place, own = 0, items // len(clients)
         while time.perf_counter() < until:
             began = time.perf_counter()
-            await client.decide(version, [(place + n) % 1_000 + number * 1_000 for n in range(each)])
+            await client.decide(version, [(place + n) % own + number * own for n in range(each)])
             place += each
             await asyncio.sleep(max(0.0, pause - (time.perf_counter() - began)))
 
@@ -280,7 +282,8 @@ def main() -> None:
                 ("saturated", 50, 1, 0.0),
                 ("saturated, 10 a request", 50, 10, 0.0),
             ):
-                clients = asyncio.run(load(host, tokens[:count], version, arguments.seconds, each=each, pause=pause))
+                how = {"items": arguments.items, "each": each, "pause": pause}
+                clients = asyncio.run(load(host, tokens[:count], version, arguments.seconds, **how))
                 found[name] = told(clients, arguments.seconds)
                 acknowledged += [op for client in clients for op in client.acknowledged]
                 print(name, found[name])

@@ -35,7 +35,13 @@ CSP = (
 )
 TOKEN = "0123456789abcdef0123456789abcdef"
 NONE = 65_535
-GUIDELINE = "# Digits\n\nLabel **what is drawn**, not what was meant.\n\n- a `7` may have a bar\n- <img src=x onerror=alert(1)>\n"
+GUIDELINE = """# Digits
+
+Label **what is drawn**, not what was meant.
+
+- a `7` may have a bar
+- <img src=x onerror=window.__xss=1>
+"""
 STATES = {"keep": 1, "relabel": 1, "ambiguous": 1, "unsure": 2, "remove": 4, "question": 5}
 TYPES = {"<u1": "u8", "<u2": "u16", "<u4": "u32", "<f4": "f32"}
 
@@ -75,8 +81,7 @@ def tile(truth: int, variant: int) -> Image.Image:
     draw = ImageDraw.Draw(image)
     x, y = rng.integers(30, 50, 2)
     shapes: list[Callable[..., None]] = [draw.ellipse, draw.rectangle, partial(draw.rounded_rectangle, radius=16)]
-    shape = shapes[truth % 3]
-    shape([int(x) - 22, int(y) - 22, int(x) + 34, int(y) + 34], fill=f"hsl({hue}, 60%, 62%)")
+    shapes[truth % 3]([int(x) - 22, int(y) - 22, int(x) + 34, int(y) + 34], fill=f"hsl({hue}, 60%, 62%)")
     draw.text((int(x) - 6, int(y) - 10), str(truth), fill="white", font=ImageFont.load_default(28))
     return image
 
@@ -148,6 +153,7 @@ class Stub:
             "/api/plan": self.plan,
             "/api/changes": self.changes,
             "/api/guideline": self.guideline,
+            "/api/signoff": self.signoff,
         }
         sent = {"/session": self.session, "/api/answers": self.answers, "/api/claims": self.claims}
         routes = [Route(path, partial(self.guarded, act), methods=["GET"]) for path, act in get.items()]
@@ -336,6 +342,29 @@ class Stub:
 
     def guideline(self, request: Request, body: Any) -> Response:
         return PlainTextResponse(GUIDELINE, media_type="text/markdown")
+
+    def signoff(self, request: Request, body: Any) -> Response:
+        one = {
+            "op": "op-1",
+            "n": 0,
+            "item": "i0",
+            "who": "lin",
+            "action": "relabel",
+            "label": self.name(0),
+            "given": self.name(1),
+        }
+        two = {**one, "op": "op-2", "n": 1, "action": "keep", "label": None}
+        lin = {"name": "lin", "answers": 12, "approved": 3, "returned": 1, "reversed": 0, "sample": [one, two]}
+        dispute = {"item": "i2", "n": 2, "answers": [one, {**two, "who": "mo"}]}
+        question = {
+            "item": "i3",
+            "n": 3,
+            "op": "op-3",
+            "who": "mo",
+            "text": "<b>Is</b> it?",
+            "at": "2026-11-21T15:00:00",
+        }
+        return JSONResponse({"labelers": [lin], "disputes": [dispute], "questions": [question]})
 
     # what is written -------------------------------------------------------------------------------------------
 

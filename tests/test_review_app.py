@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from starlette.applications import Starlette
 from toy_review import reviewable, truth, workspace
 
 from flows.digits import Digits
-from tasks import answers, journal
+from tasks import answers, journal, store
+from tasks.model import PASSED
 from tasks.review import people
 from tasks.review.people import Session, Sessions
 from tasks.review.server import reviewing
@@ -157,12 +159,31 @@ def test_the_pictures_the_neighbours_and_the_plan_are_there(
     assert journal.everything(workspace)[-1].guideline == me["guideline"]["version"]
 
 
-def test_a_stale_page_writes_nothing(two: tuple[Browser, Browser, Path]) -> None:
+def test_a_page_of_an_unknown_version_writes_nothing(two: tuple[Browser, Browser, Path]) -> None:
     ann, _, workspace = two
     body = {"v": "0" * 16, "answers": [{"op": "o", "n": 0, "action": "keep"}]}
     assert ann.ask("/api/answers", body).status_code == 409
     assert ann.ask("/api/sheet", v="0" * 16, n="0").status_code == 409
     assert journal.everything(workspace) == []
+
+
+def test_an_answer_of_before_a_run_is_about_the_item_that_was_shown(two: tuple[Browser, Browser, Path]) -> None:
+    """A run moves the files, and the first item is gone: place 7 is another item now, for who asks anew."""
+    ann, rita, workspace = two
+    items = [ann.ask("/api/item", v=ann.version, n=n).json()["item"] for n in (7, 8)]
+    passed = workspace / "data" / "validate" / "passed.parquet"
+    table = store.read_table(passed, PASSED)
+    store.write_table(passed, PASSED, table[table["item"] != ann.ask("/api/item", v=ann.version, n=0).json()["item"]])
+    deadline = time.monotonic() + 20
+    while (now := rita.header()["version"]) == ann.version:
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    assert rita.ask("/api/item", v=now, n=7).json()["item"] == items[1]
+    assert ann.ask("/api/sheet", v=ann.version, n="7").status_code == 409
+    ann.say({"n": 7, "action": "keep"})
+    rita.version = now
+    rita.say({"n": 7, "action": "keep"})
+    assert [verdict.subject for verdict in journal.everything(workspace)] == [f"item:{item}" for item in items]
 
 
 @pytest.mark.parametrize(

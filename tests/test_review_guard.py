@@ -238,6 +238,20 @@ def test_the_cookie_is_for_this_site_and_no_script(served: Served) -> None:
     assert "; secure" in served.ask("POST", "/session", https, ask)[1]["set-cookie"].lower()
 
 
+def test_a_websocket_is_closed_before_anything_is_asked(tmp_path: Path) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is read")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/api/read", "headers": [(b"host", b"localhost")]}
+    asyncio.run(app(Sessions(tmp_path))(scope, receive, send))
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
 # --- rates -----------------------------------------------------------------------------------------------------------
 
 

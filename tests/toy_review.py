@@ -17,10 +17,14 @@ NOISE = 0.1
 
 def make(digits: Digits, folder: Path) -> Path:
     """160 digits in the workspace `folder`/ws, NOISE of them with another's label; no DVC, no revision."""
-    workspace = folder / "ws"
-    versions.init(workspace)
     write_drop(digits, "toy", folder / "toy", noise=NOISE, seed=0)
-    take(folder / "toy", workspace)
+    return chain(folder / "toy", folder / "ws")
+
+
+def chain(landing: Path, workspace: Path) -> Path:
+    """The landing folder received into a new workspace, and every stage up to the queue."""
+    versions.init(workspace)
+    take(landing, workspace)
     data = workspace / "data"
     ingest.run(data, ingest.Params(cores=1))
     validate.run(data, validate.Params())

@@ -63,6 +63,7 @@ def routes(desk: Desk, now: Clock) -> list[Route]:
     }
     return [
         Route("/review", page),
+        Route("/favicon.ico", lambda request: Response(status_code=204)),
         Route("/static/{name}", static),
         *(Route(path, _told(handler)) for path, handler in reads.items()),
         Route("/api/answers", asked.answers, methods=["POST"]),
@@ -230,7 +231,7 @@ class _Asked:
         if not isinstance(rows, list) or not 0 < len(rows) <= ANSWERS:
             return JSONResponse({"error": f"A request holds 1 to {ANSWERS:,} answers."}, 400)
         try:
-            catalogue = self._desk.catalogue(str(told.get("v")))
+            catalogue = self._desk.catalogue_of(str(told.get("v")))
         except Stale:
             return JSONResponse({"error": STALE}, 409)
         except Mistake as error:
@@ -256,7 +257,7 @@ class _Asked:
             kept = (*saved.new, *saved.already)
             refused += [{"op": op, "reason": reason} for op, reason in saved.refused]
         places = dict.fromkeys(catalogue.place[v.subject.removeprefix("item:")] for v in verdicts)
-        states = [(n, self._desk.state_of(catalogue.items[n])) for n in places]
+        states = [(n, self._desk.state_of(catalogue.items[n])) for n in places]  # places as the page knows them
         return JSONResponse({"saved": kept, "refused": refused, "states": states, "seq": self._desk.writer.seq})
 
     async def claims(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ and filters and sorts without asking again. An item travels as its place in one 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .. import answers, store
+from .. import answers, durable, store
 from .. import labels as label_kinds
 from ..answers import State
 from ..model import FINDINGS, MANIFEST, PASSED, QUEUE, SCORES, Mistake, Task
@@ -30,6 +31,7 @@ from ..model import FINDINGS, MANIFEST, PASSED, QUEUE, SCORES, Mistake, Task
 # shapes: N items, K classes, D values of a vector
 
 NONE = 65_535  # no class
+KEPT = 20  # versions whose places are remembered
 MOST = 60_000  # different values of a column that can be a filter
 TYPES = {"u1": "u8", "u2": "u16", "u4": "u32", "f4": "f32"}
 READ = (
@@ -86,6 +88,34 @@ class Catalogue:
         return b"".join(parts)
 
 
+def keep(found: Catalogue, folder: Path) -> None:
+    """Remember what the places of this version mean, for answers that come when there is a newer one."""
+    told = {
+        "items": found.items,
+        "ys": found.ys,
+        "classes": found.classes,
+        "rank": found.columns["rank"].tolist(),
+        "p_wrong": [round(p, 6) for p in found.columns["p_wrong"].astype(float).tolist()],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    durable.sweep(folder)
+    durable.write_bytes(folder / f"places-{found.version}.json.gz", gzip.compress(json.dumps(told).encode(), 1))
+    old = sorted(folder.glob("places-*.json.gz"), key=lambda path: path.stat().st_mtime)
+    for path in old[:-KEPT]:
+        path.unlink(missing_ok=True)
+
+
+def recall(version: str, folder: Path) -> Catalogue | None:
+    """An earlier version, as far as an answer needs it; None where it is not remembered."""
+    path = folder / f"places-{version}.json.gz"
+    if not version.isalnum() or not path.exists():
+        return None
+    told = json.loads(gzip.decompress(path.read_bytes()))
+    columns = {"rank": np.array(told["rank"], "<u4"), "p_wrong": np.array(told["p_wrong"], "<f4")}
+    items = tuple(told["items"])
+    return Catalogue(version, items, tuple(told["ys"]), (), (), tuple(told["classes"]), (), {}, columns)
+
+
 def _padded(size: int) -> int:
     return -(-size // 4) * 4
 
@@ -104,18 +134,17 @@ def read(data: Path, task: Task, state: State, files: str) -> Catalogue:
     """
     if not (data / "validate" / "passed.parquet").exists():
         raise Mistake(f"Nothing has come through the gate in '{data.parent}' yet. Run: assay run")
-    kind = label_kinds.kind(task.kind)
+    kind, paired = label_kinds.kind(task.kind), label_kinds.is_paired(task.kind)
     passed = set(store.read_table(data / "validate" / "passed.parquet", PASSED)["item"])
     manifest = store.read_table(data / "ingest" / "manifest", MANIFEST)
     manifest = manifest[manifest["item"].isin(passed)].reset_index(drop=True)
     items = tuple(manifest["item"])
     place = {item: n for n, item in enumerate(items)}
     ys = [_in_force(state, item, y) for item, y in zip(items, manifest["y"], strict=True)]
-    names = [None if label_kinds.is_paired(task.kind) else kind.target(y) for y in ys]
+    names = [None if paired else kind.target(y) for y in ys]
     queue = _table(data / "triage" / "queue.parquet", QUEUE)
     scores = _table(data / "audit" / "scores.parquet", SCORES)
     said = [y for table in (scores, queue) for y in table["suggestion"].dropna()]
-    paired = label_kinds.is_paired(task.kind)
     suggested = {} if paired else {y: kind.target(y) for y in set(said)}
     classes = tuple(sorted({*_vocabulary(data), *(name for name in (*names, *suggested.values()) if name is not None)}))
     if len(classes) >= NONE:

@@ -1,7 +1,7 @@
 """What lies on the table: the catalogue, what has been said of each item, and what has changed since somebody looked?
 
 One of these serves all people. The catalogue is read again when a run has moved its files; until a page has taken the
-new one, its places mean other items, so a request that names another version is told so and writes nothing.
+new one, its places mean other items: what it asks is refused, and what it answers is understood by the places of then.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ class Desk:
         self.tiles = Tiles(workspace, self.modality) if hasattr(self.modality, "tile") else None
         self._lock = threading.Lock()
         self._looked = -LOOK
+        self._folder = workspace / ".assay" / "cache" / "review"
+        self._earlier: dict[str, Catalogue] = {}
         self._files = ""
+        self._room: tuple[tuple[str, tuple[float, ...]], Room] | None = None
         self._at: tuple[Catalogue, Arrangement, Evidence] | None = None
 
     # --- the catalogue -----------------------------------------------------------------------------------------------
@@ -59,6 +62,19 @@ class Desk:
         if version is not None and version != found.version:
             raise Stale
         return found
+
+    def catalogue_of(self, version: str) -> Catalogue:
+        """The one that a page held when somebody answered, today's or an earlier one; Stale if it is forgotten."""
+        today = self.catalogue()
+        if version == today.version:
+            return today
+        with self._lock:
+            if version not in self._earlier:
+                found = catalogues.recall(version, self._folder)
+                if found is None:
+                    raise Stale
+                self._earlier = {version: found}
+            return self._earlier[version]
 
     @property
     def arrangement(self) -> Arrangement:
@@ -75,8 +91,9 @@ class Desk:
                 files = catalogues.version_of(data)
                 if self._at is None or files != self._files:
                     found = catalogues.read(data, self.task, self.writer.state(), files)
-                    cache = self.workspace / ".assay" / "cache" / "review" / f"order-{files}.npy"
-                    self._at = found, Arrangement(data, found.items, cache), Evidence(data)
+                    catalogues.keep(found, self._folder)
+                    arrangement = Arrangement(data, found.items, self._folder / f"order-{files}.npy")
+                    self._at = found, arrangement, Evidence(data)
                     self._files = files
                 self._looked = time.monotonic()
             return self._at
@@ -130,7 +147,13 @@ class Desk:
 
     def room(self, catalogue: Catalogue) -> Room:
         """What answers are checked against."""
-        return Room(catalogue, self.kind, frozenset(catalogue.classes), self.revision(), self.guideline()[0])
+        files = tuple(_stamp(self.workspace / name) for name in (GUIDELINE, "data/revision.json"))
+        with self._lock:
+            if self._room is None or self._room[0] != (catalogue.version, files):
+                classes = frozenset(catalogue.classes)
+                room = Room(catalogue, self.kind, classes, self.revision(), self.guideline()[0])
+                self._room = (catalogue.version, files), room
+            return self._room[1]
 
     def revision(self) -> str | None:
         path = self.workspace / "data" / "revision.json"
@@ -178,6 +201,13 @@ class Desk:
     def content(self, catalogue: Catalogue, n: int) -> bytes:
         """The bytes of an item, proved to be those of its sha256."""
         return store.AssetReader(self.workspace / "data" / "drops")(*catalogue.shards[n])
+
+
+def _stamp(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def voted(said: Iterable[Verdict], person: str) -> int:

@@ -39,7 +39,7 @@ COOKIE = "assay_session"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 MOST_BYTES = 2**20  # of a body
 PATIENCE = 20.0  # seconds for a body to come
-OPEN = ("/review", "/session")  # without a session; and what is below /static/
+OPEN = ("/review", "/session", "/favicon.ico")  # without a session; and what is below /static/
 HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -168,8 +168,9 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":
-            raise RuntimeError(f"no {scope['type']} here")
+        if scope["type"] != "http":  # a websocket: the page has none, and its Origin nobody would check
+            await send({"type": "websocket.close", "code": 1008})
+            return
         guessing = scope["path"] == "/session"
         address = scope["client"][0] if scope.get("client") else "?"
 

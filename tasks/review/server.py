@@ -98,6 +98,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, port))
+            listening.listen()  # who follows the link at once waits, and is not refused
         except OSError as error:
             raise Mistake(
                 f"Port {port} on '{host}' cannot be used ({error.strerror}). Run: assay review --port 0"

@@ -22,6 +22,27 @@ export function parse(buffer) {
   return new Catalogue(header, columns);
 }
 
+// places by worth(n), a number below 2 ** 32, lower first: two passes of a counting sort over 16 bits each, which is
+// stable and, for 100,000 places, several times as fast as the native sort
+function sorted(places, worth) {
+  let from = places;
+  let keys = new Uint32Array(places.length);
+  for (let k = 0; k < keys.length; k++) keys[k] = worth(places[k]);
+  for (const shift of [0, 16]) {
+    const starts = new Uint32Array(65537);
+    for (let k = 0; k < keys.length; k++) starts[((keys[k] >>> shift) & 65535) + 1]++;
+    for (let bin = 1; bin < 65537; bin++) starts[bin] += starts[bin - 1];
+    const [to, moved] = [new Uint32Array(keys.length), new Uint32Array(keys.length)];
+    for (let k = 0; k < keys.length; k++) {
+      const at = starts[(keys[k] >>> shift) & 65535]++;
+      to[at] = from[k];
+      moved[at] = keys[k];
+    }
+    [from, keys] = [to, moved];
+  }
+  return from;
+}
+
 export class Catalogue {
   constructor(header, columns) {
     Object.assign(this, { version: header.version, n: header.n, classes: header.classes, checks: header.checks });
@@ -79,7 +100,10 @@ export class Catalogue {
       }
     }
     const found = new Uint32Array(this.n);
-    if (!tests.length) return found.map((_, n) => n);
+    if (!tests.length) {
+      for (let n = 0; n < this.n; n++) found[n] = n;
+      return found;
+    }
     let count = 0;
     for (let n = 0; n < this.n; n++) {
       let fits = true;
@@ -94,34 +118,26 @@ export class Catalogue {
     return found.slice(0, count);
   }
 
-  // Sorts (places, worth) pairs as one array of doubles: the native sort of numbers is ten times as fast as one with
-  // a comparison, and equal worths stay in the order of their places. 53 bits: 20 for a million places, 33 for worth.
+  // places in the order of "suspicion", "similarity", "loss" or "newest"; equal ones in the order of their places
   sort(places, order) {
     if (order === "newest") return places.slice().reverse();
     const { rank, arranged, loss, p_wrong: wrong } = this.columns;
-    const step = 2 ** Math.max(20, Math.ceil(Math.log2(this.n + 1)));
+    const after = this.n + 1;
     let most = 1e-9;
     if (order === "loss") for (const n of places) if (loss[n] > most && loss[n] < Infinity) most = loss[n];
     const worth = {
-      suspicion: (n) => (rank[n] ? rank[n] : step + Math.floor((1 - Math.min(1, Math.max(0, wrong[n] || 0))) * 2 ** 24)),
+      suspicion: (n) => rank[n] || after + (1 - Math.min(1, Math.max(0, wrong[n] || 0))) * 2 ** 24,
       similarity: (n) => arranged[n],
-      loss: (n) => (loss[n] >= 0 ? Math.floor((1 - Math.min(1, loss[n] / most)) * 2 ** 30) : 2 ** 30 + 1),
+      loss: (n) => (loss[n] >= 0 ? (1 - Math.min(1, loss[n] / most)) * 2 ** 30 : 2 ** 30 + 1),
     }[order];
-    const keys = new Float64Array(places.length);
-    for (let k = 0; k < keys.length; k++) keys[k] = worth(places[k]) * step + places[k];
-    keys.sort();
-    const sorted = new Uint32Array(keys.length);
-    for (let k = 0; k < keys.length; k++) sorted[k] = keys[k] % step;
-    return sorted;
+    return sorted(places, worth);
   }
 
   // the labels most often suggested among these places, for the keys 2-9
   likely(places, most) {
-    const tally = new Map();
-    for (const n of places) {
-      const k = this.columns.suggested[n];
-      if (k !== NONE) tally.set(k, (tally.get(k) ?? 0) + 1);
-    }
-    return [...tally].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, most).map(([k]) => this.classes[k]);
+    const tally = new Uint32Array(NONE + 1);
+    for (let at = 0; at < places.length; at++) tally[this.columns.suggested[places[at]]]++;
+    const ks = this.classes.map((_, k) => k).filter((k) => tally[k] > 0);
+    return ks.sort((a, b) => tally[b] - tally[a] || a - b).slice(0, most).map((k) => this.classes[k]);
   }
 }

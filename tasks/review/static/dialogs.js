@@ -2,6 +2,7 @@
 
 import { by, el, many, number, said } from "./dom.js";
 import { KEYS } from "./keys.js";
+import { crisp } from "./panel.js";
 
 const SHOWN = 200; // of a thousand classes; the search narrows them
 
@@ -92,7 +93,7 @@ export function pick(title, rows, { several = false, chosen = [], unit = "item",
 // a few words: a question, a pattern, a corrected text
 export function write(title, { text = "", hint = "", save = "Save", empty = false } = {}) {
   return open(title, (close) => {
-    const area = el("textarea", { rows: "4", "aria-label": title, maxlength: "4000", dir: "auto" });
+    const area = el("textarea", { rows: "4", "aria-label": title, maxlength: "1900", dir: "auto" });
     area.value = text;
     const send = () => (area.value.trim() || empty ? close(area.value.trim()) : area.focus());
     area.addEventListener("keydown", (event) => {
@@ -150,7 +151,7 @@ export function guideline(markdown, version) {
 }
 
 export const picture = (title, address) =>
-  open(title, () => el("img", { class: "whole", src: address, alt: title }), { wide: true, start: ".shut" });
+  open(title, () => el("img", { class: "whole", src: address, alt: title, onload: crisp }), { wide: true, start: ".shut" });
 
 export const letter = (title, words) =>
   open(title, () => el("pre", { class: "letter", dir: "auto", tabindex: "0" }, words), { wide: true, start: ".letter" });

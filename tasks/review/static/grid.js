@@ -5,7 +5,9 @@ import { el, percent, said } from "./dom.js";
 
 const GAP = 8;
 const WORDS = 44; // pixels of caption under a tile
-const CARD = 148; // pixels of a card
+const CARD = 126; // pixels of a card
+const NARROW = 148; // of one on a phone, where the words take more lines
+const DOUBT = 0.05; // p_wrong from which a tile names the suggestion
 const SPARE = 1; // rows beyond each edge
 const MARKS = ["", "✓", "?", "≠", "✕", "…", "↩"]; // by state: shape as well as colour
 export const SIZES = [64, 80, 96, 120, 152, 192];
@@ -62,7 +64,7 @@ export class Grid {
     const wish = this.card ? Math.min(inside, 520) : this.wish;
     this.across = Math.max(1, Math.floor((inside + GAP) / (wish + GAP)));
     this.cell = Math.floor((inside + GAP) / this.across) - GAP;
-    this.step = (this.card ? CARD : this.cell + WORDS) + GAP;
+    this.step = (this.card ? (inside < 600 ? NARROW : CARD) : this.cell + WORDS) + GAP;
     this.lines = Math.max(1, Math.ceil(this.order.length / this.across));
     this.fits = Math.max(1, Math.floor(height / this.step));
     this.laid = true;
@@ -155,6 +157,7 @@ export class Grid {
       if (document.activeElement === cell.node) this.root.focus({ preventScroll: true }); // its item scrolls away
       cell.position = position;
       cell.n = position <= this.last ? this.order[position] : -1;
+      cell.node.dataset.n = cell.n;
       cell.node.hidden = cell.n < 0;
       cell.drawn = null;
       if (cell.n >= 0) this.dress(cell);
@@ -189,16 +192,16 @@ export class Grid {
   }
 
   // two lines: the label, and what it has become or might be; the fewer elements a tile has, the faster it moves
-  caption({ n, lines: [first, second] }, now) {
+  caption({ n, pic, lines: [first, second] }, now) {
     const [given, hint] = [this.catalogue.given(n), this.catalogue.suggested(n)];
     const changed = now && now !== given;
-    const odd = hint !== null && hint !== given;
+    const odd = hint !== null && hint !== given && this.catalogue.wrong(n) >= DOUBT;
     first.className = changed ? "said was" : "said is";
     first.textContent = first.title = given ?? "no label";
     second.className = changed ? "said to" : "said hint";
     second.textContent = second.title = changed ? `→ ${now}` : odd ? `${hint}?` : "";
     second.hidden = !changed && !odd;
-    first.dataset.p = odd ? percent(this.catalogue.wrong(n)) : "";
+    pic.dataset.p = odd ? percent(this.catalogue.wrong(n)) : "";
   }
 
   phrase(n, position, flagged, now, who) {
@@ -237,8 +240,8 @@ export class Grid {
     const now = this.told.get(card.n)?.label;
     const odd = hint !== null && hint !== undefined && hint !== given;
     cell.pic.replaceChildren(said(card.text, "text"), el("span", { class: "p" }, percent(this.catalogue.wrong(card.n))));
-    const second = now && now !== given ? said(`→ ${now}`, "to") : odd ? said(`${hint}?`, "hint") : "";
-    cell.words.replaceChildren(said(given, now && now !== given ? "was" : "is"), second);
+    const second = now && now !== given ? said(`→ ${now}`, "to") : odd ? [el("small", {}, "suggested"), said(hint, "hint")] : [];
+    cell.words.replaceChildren(said(given, now && now !== given ? "was" : "is"), ...[second].flat());
   }
 
   cellOf(position) {

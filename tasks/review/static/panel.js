@@ -8,6 +8,9 @@ const when = (at) => (at ? at.slice(0, 16).replace("T", " ") : "");
 const WORDS = { keep: "right", relabel: "→", remove: "remove", unsure: "not sure", ambiguous: "several", question: "asks",
   answer: "answers", approve: "approved", return: "returned", resolve: "settled", undo: "undone", issue: "pattern" };
 
+// a picture of a few pixels is shown as such, not as a blur
+export const crisp = (event) => event.target.classList.toggle("small", event.target.naturalWidth < 96);
+
 export class Panel {
   // acts: {reply(op), undo(n, op), approve(op), back(op), resolve(n), open()}
   constructor(root, catalogue, me, acts) {
@@ -29,7 +32,7 @@ export class Panel {
     const facts = [["drop", item.drop], ["split", item.split], ["source", item.source], ...Object.entries(item.meta ?? {})]
       .filter(([, value]) => value !== null && value !== undefined && value !== "");
     const preview = this.me.preview === "card" ? null
-      : el("img", { class: "asset", alt: `Item ${item.item}`, src: places("/api/asset", catalogue.version, [n]), onclick: () => this.acts.open() });
+      : el("img", { class: "asset", alt: `Item ${item.item}`, src: places("/api/asset", catalogue.version, [n]), onclick: () => this.acts.open(), onload: crisp });
     this.root.replaceChildren(...[
       el("header", {}, el("span", { class: "state", "data-state": state }, STATES[state]), el("code", { class: "id", title: item.item }, item.item)),
       preview,

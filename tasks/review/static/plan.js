@@ -32,8 +32,8 @@ export function plan(root, told, catalogue, { begin, all }) {
     ? el("p", { class: "empty" }, "There are no items yet. Run: ", el("code", {}, "assay run"))
     : el("p", { class: "empty" }, "The queue is empty: nothing is suspicious enough to ask about. ", el("span", { class: "soft" }, "All items are still there to look through."));
   const stop = told.stop
-    ? el("section", { class: "stop" }, el("h2", {}, "Stop here?"), el("p", {}, told.stop.sentence),
-      el("p", { class: "soft" }, `Of the last ${number(told.stop.seen)}, ${percent(told.stop.wrong / Math.max(1, told.stop.seen))} were wrong.`))
+    ? el("section", { class: "stop" }, el("h2", {}, told.stop.seen ? "Stop here?" : "Is it worth it?"), el("p", {}, told.stop.sentence),
+      told.stop.seen ? el("p", { class: "soft" }, `Of the last ${number(told.stop.seen)}, ${percent(told.stop.wrong / Math.max(1, told.stop.seen))} were wrong.`) : null)
     : null;
   const first = told.slices[0];
   root.replaceChildren(...[el("h1", {}, "Today"),

@@ -10,6 +10,7 @@ import { Outbox } from "./outbox.js";
 import { Panel } from "./panel.js";
 import { plan } from "./plan.js";
 import { Selection } from "./selection.js";
+import { signoff } from "./signoff.js";
 import { Sheets } from "./sheets.js";
 import { blob, bytes, json, places, post, query, text } from "./wire.js";
 
@@ -17,6 +18,7 @@ const CHANGES = 10000; // milliseconds
 const CLAIMS = 30000;
 const PINS = 8; // keys 2-9
 const ANYWHERE = new Set(["help", "guideline", "undo", "back", "next", "previous", "panel", "larger", "smaller"]);
+const REPEATS = new Set(["move", "undo", "next", "previous"]);
 const settings = {
   get: (name, other) => {
     try {
@@ -52,7 +54,7 @@ class Review {
       signedOut: () => this.notice("Your session has ended. Open the link that assay review prints again; nothing is lost."),
     });
     this.answering = new Answering(catalogue, this.outbox, () => this.painted());
-    this.sheets = new Sheets(catalogue, me.preview, (from, to) => this.grid.came(from, to), (error) => this.missing(error));
+    this.sheets = new Sheets(catalogue, me.preview, (from, to) => this.came(from, to), (error) => this.missing(error));
     this.grid = new Grid(by("grid"), catalogue, this.sheets, this.selection, this.answering.told, {
       moved: (position, event) => this.clicked(position, event),
       painted: (ns, on) => this.paint(ns, on),
@@ -82,6 +84,8 @@ class Review {
       this.show(by("only").checked ? { ...rest, open: true } : rest, this.order);
     });
     by("home").addEventListener("click", () => this.home());
+    by("sign").hidden = this.me.role !== "reviewer";
+    by("sign").addEventListener("click", () => this.signoff());
     by("help").addEventListener("click", () => this.act("help"));
     by("guideline").addEventListener("click", () => this.act("guideline"));
     by("guideline").hidden = !this.me.guideline;
@@ -101,6 +105,7 @@ class Review {
   route() {
     const asked = new URLSearchParams(location.hash.slice(1));
     if (![...asked].length) return this.home();
+    if (asked.has("token")) return location.reload(); // a new link in an open tab
     const slice = {};
     let order = "suspicion";
     for (const [name, value] of asked) {
@@ -113,6 +118,7 @@ class Review {
   }
 
   remember() {
+    if (location.hash.includes("token=")) return; // a new link: route() takes it
     const asked = new URLSearchParams();
     for (const [kind, value] of Object.entries(this.slice)) asked.set(kind.replace("group:", ""), value === true ? 1 : value);
     asked.set("order", this.order);
@@ -137,7 +143,7 @@ class Review {
   }
 
   page(name) {
-    for (const one of ["plan", "work", "wait"]) by(one).hidden = one !== name;
+    for (const one of ["plan", "work", "wait", "signoff"]) by(one).hidden = one !== name;
     document.body.dataset.page = name;
     this.at = name;
   }
@@ -266,6 +272,7 @@ class Review {
     const found = command(event, this.letters);
     if (!found) return;
     const [name, argument] = found;
+    if (event.repeat && !REPEATS.has(name)) return event.preventDefault(); // a key held down answers once
     if (this.at !== "work" && !["help", "guideline"].includes(name)) return;
     if (!on.closest("#grid") && on !== document.body && !ANYWHERE.has(name)) return; // an answer is for where the focus is
     event.preventDefault();
@@ -496,9 +503,10 @@ class Review {
 
   async noted(ns, action, title, more = {}) {
     const note = await ask.write(title, { save: "Send" });
-    if (note === null) return;
+    if (note === null) return false;
     this.answering.give(ns, action, { ...more, note });
     tell({ question: "Asked. The item waits; the queue goes on.", answer: "Answered.", return: "Returned." }[action] ?? "Sent.");
+    return true;
   }
 
   async pattern() {
@@ -515,7 +523,24 @@ class Review {
 
   async resolve(n) {
     const label = this.me.widget === "text" ? await ask.write("The right text") : await ask.pick("Which label is right?", this.labels());
-    if (label !== null) this.answering.give([n], "resolve", { label });
+    return label !== null && Boolean(this.answering.give([n], "resolve", { label }));
+  }
+
+  async signoff() {
+    history.replaceState(null, "", location.pathname);
+    this.page("signoff");
+    try {
+      await signoff(by("signoff"), this.catalogue, this.me, {
+        approve: (n, op) => Boolean(this.answering.give([n], "approve", { of: op })),
+        back: (n, op) => this.noted([n], "return", "Return it: why?", { of: op }),
+        resolve: (n) => this.resolve(n),
+        reply: (n, op) => this.noted([n], "answer", "Answer the question", { of: op }),
+        look: (n) => ask.picture(this.catalogue.given(n) ?? "The item", places("/api/asset", this.catalogue.version, [n])),
+      });
+    } catch (error) {
+      by("signoff").replaceChildren(el("h1", {}, "Sign-off"), el("section", {}, el("p", { class: "held" }, `It could not be read. ${error.message}`)));
+      if (error.status === 409) this.stale();
+    }
   }
 
   undo() {
@@ -709,14 +734,19 @@ class Review {
     this.claiming = setTimeout(() => this.claim(false), 800);
   }
 
+  came(from, to) {
+    this.grid.came(from, to);
+    if (this.me.preview === "card") this.showKeys(); // the suggestion has come with the card
+  }
+
   async changes() {
     if (document.hidden) return;
     try {
       const told = await json(query("/api/changes", { since: this.seq }));
       this.seq = told.seq;
       if (told.states.length) this.answering.heard(told.states);
-    } catch {
-      // the next look, in ten seconds
+    } catch (error) {
+      if (error.status === 409) this.stale(); // else: the next look, in ten seconds
     }
   }
 
