@@ -32,6 +32,7 @@ bench: setup  ## what docs/ claims, measured again (PACKS=FOLDER: real data too)
 	$(THREADS) $(BIN)/python benchmarks/increment.py benchmarks/results/increment.json
 	$(THREADS) $(BIN)/python benchmarks/calibration.py benchmarks/results/calibration.json
 	$(THREADS) $(BIN)/python benchmarks/review.py benchmarks/results/review.json
+	$(THREADS) $(BIN)/python benchmarks/review_page.py benchmarks/results/review-page.json
 	$(THREADS) $(BIN)/python benchmarks/outoffold.py benchmarks/results/outoffold.json
 	$(THREADS) $(BIN)/python benchmarks/graph.py benchmarks/results/graph.json
 	$(THREADS) $(BIN)/python benchmarks/audit.py benchmarks/results/audit.json $(PACKS:%=--packs %)

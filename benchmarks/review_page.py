@@ -109,7 +109,19 @@ def made(folder: Path, items: int) -> Path:
 @contextmanager
 def serving(workspace: Path) -> Iterator[str]:
     """`assay review` as a process; its link."""
-    command = [sys.executable, "-P", "-m", "flows.cli", "review", "--port", "0", "--workspace", str(workspace)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "flows.cli",
+        "review",
+        "--port",
+        "0",
+        "--reviewer",
+        "owner",
+        "--workspace",
+        str(workspace),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         link = process.stdout.readline().strip()
