@@ -240,7 +240,7 @@ def test_a_reviewer_signs_off_samples_disputes_and_questions(two: tuple[Browser,
     assert (one["name"], one["answers"], one["approved"], len(one["sample"])) == ("ann", 30, 0, 20)
     assert [(d["n"], [a["label"] for a in d["answers"]]) for d in told["disputes"]] == [(29, ["9", "0"])]
     assert [(q["n"], q["who"], q["text"]) for q in told["questions"]] == [(40, "ann", "Upside down?")]
-    first, second = one["sample"][:2]
+    first, second = [row for row in one["sample"] if row["n"] != 29][:2]  # 29 has an answer of rita's, too
     assert first["op"] in ops and first["label"] == str(first["n"] % 10)
     rita.say({"n": first["n"], "action": "approve", "of": first["op"]})
     back = rita.say({"n": second["n"], "action": "return", "of": second["op"], "note": "Look again."})
