@@ -28,11 +28,12 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tasks.review.guard import LOOPBACK, SAFE
+
 from . import environment, overview
 from .exporter import CONTENT_TYPE, exposition
 from .sight import Sight
 
-HOSTS = ("127.0.0.1", "localhost", "[::1]")
 PORT = 8710
 FILES: Mapping[str, tuple[str, str]] = {  # name in the address -> file of the workspace, media type
     "report.html": ("report.html", "text/html"),
@@ -43,13 +44,6 @@ FILES: Mapping[str, tuple[str, str]] = {  # name in the address -> file of the w
 COMMON = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 OWN = f"{COMMON}; style-src 'self'"
 MADE_BY_A_RUN = f"{COMMON}; style-src 'unsafe-inline'; img-src data:; sandbox"  # pages that hold their style inside
-HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
-}
 
 
 class _Guarded:
@@ -62,7 +56,7 @@ class _Guarded:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in {**HEADERS, "content-security-policy": OWN}.items():
+                for name, value in {**SAFE, "content-security-policy": OWN}.items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -113,7 +107,7 @@ def app(workspace: Path) -> Starlette:
         ],
         middleware=[
             Middleware(_Guarded),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK), www_redirect=False),
         ],
     )
 

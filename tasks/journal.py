@@ -113,16 +113,22 @@ def append(workspace: Path, verdicts: Iterable[Verdict]) -> int:
         return _append(workspace, verdicts, everything(workspace))
 
 
+def line_of(verdict: Verdict) -> bytes:
+    """The verdict's line; Mistake for a name that is no file name, and for a verdict that no reader would take."""
+    check_reviewer(verdict.reviewer)
+    try:
+        raw = answers.line(verdict)
+        answers.parse_line(raw)
+    except ValueError as error:
+        raise Mistake(f"Answer '{verdict.op}' about '{verdict.subject}' cannot be kept: {error}.") from None
+    return raw
+
+
 def _append(workspace: Path, verdicts: Iterable[Verdict], said: Iterable[Verdict]) -> int:
     author = {verdict.op: verdict.reviewer for verdict in said}
     new: dict[str, list[bytes]] = {}
     for verdict in verdicts:
-        check_reviewer(verdict.reviewer)
-        try:
-            raw = answers.line(verdict)
-            answers.parse_line(raw)
-        except ValueError as error:
-            raise Mistake(f"Answer '{verdict.op}' about '{verdict.subject}' cannot be kept: {error}.") from None
+        raw = line_of(verdict)
         if author.setdefault(verdict.op, "") not in ("", verdict.reviewer):
             raise Mistake(f"Answer '{verdict.op}' has an op that is another reviewer's. Give each answer its own op.")
         if not author[verdict.op]:

@@ -47,6 +47,8 @@ class Desk:
         self.kind, self.modality = label_kinds.kind(self.task.kind), modality(self.task.modality)
         self.tiles = Tiles(workspace, self.modality) if hasattr(self.modality, "tile") else None
         self._lock = threading.Lock()
+        self._told = threading.Lock()
+        self._states: tuple[str, int, Column] = ("", 0, np.zeros(0, dtype="u1"))  # version, seq, the states by then
         self._looked = -LOOK
         self._folder = workspace / ".assay" / "cache" / "review"
         self._earlier: dict[str, Catalogue] = {}
@@ -120,8 +122,20 @@ class Desk:
         return catalogues.state_of(self.writer.item(item), parked, back)
 
     def states(self) -> Column:
-        """(N,) u8."""
-        return self._of_all(self.state_of)
+        """(N,) u8; of what was said since the last call only the touched items are weighed again."""
+        catalogue = self.catalogue()
+        with self._told:
+            version, since, states_N = self._states
+            found = self.writer.changes(since) if version == catalogue.version else None
+            if found is None:
+                since, states_N = self.writer.seq, self._of_all(self.state_of)
+            else:
+                since, subjects = found
+                for item in map(answers.item_of, subjects):
+                    if item is not None and item in catalogue.place:
+                        states_N[catalogue.place[item]] = self.state_of(item)
+            self._states = catalogue.version, since, states_N
+            return states_N.copy()
 
     def _of_all(self, number: Callable[[str], int]) -> Column:
         """The number of each item that somebody has spoken of, 0 of the others; (N,) u8."""

@@ -45,14 +45,14 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-HEADERS: Mapping[str, str] = {
-    "content-security-policy": CSP,
+SAFE: Mapping[str, str] = {  # on every answer of every page of ours
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+HEADERS: Mapping[str, str] = {"content-security-policy": CSP, **SAFE}
 
 
 # --- before the server starts ----------------------------------------------------------------------------------------

@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import answers, durable, journal
-from ..answersheet import check_reviewer
 from ..model import Mistake, Verdict
 from .record import Record
 
@@ -206,7 +205,7 @@ class Writer:
                         _check_same(there, verdict)
                         already.append(op)
                         continue
-                    raw = _line(verdict)
+                    raw = journal.line_of(verdict)
                 except Mistake as error:
                     refused.append((op, str(error)))
                     continue
@@ -334,17 +333,6 @@ def _logs_in(folder: Path) -> list[os.DirEntry[str]]:
             return [entry for entry in entries if entry.name.endswith(".jsonl")]
     except FileNotFoundError:
         return []
-
-
-def _line(verdict: Verdict) -> bytes:
-    """The verdict's line; Mistake with the sentence for one that no reader would take."""
-    check_reviewer(verdict.reviewer)
-    try:
-        raw = answers.line(verdict)
-        answers.parse_line(raw)
-    except ValueError as error:
-        raise Mistake(f"Answer '{verdict.op}' about '{verdict.subject}' cannot be kept: {error}.") from None
-    return raw
 
 
 def _check_same(there: Verdict, verdict: Verdict) -> None:
