@@ -7,7 +7,9 @@ Writes  data/audit: scores.parquet (every passed item), findings.parquet (the fl
         severity.csv
 Method  label_noise_v2: several views, asked by leave-one-out kernel ridge, neighbours and logistic regression
         (combined.py), judged by expectation-maximisation (posterior.py); ranking.py puts them together, and `rank` does
-        the same on arrays. label_noise_v1: confident learning (Northcutt et al. 2021) on the logistic regression.
+        the same on arrays. label_noise_quick_v1 (audit.method: quick): a ridge by sums and the neighbours' vote, which
+        a further drop refreshes at its own price (quick.py). label_noise_v1: confident learning (Northcutt et al. 2021)
+        on the logistic regression, or on that ridge.
 
 A flag is a reason to look, never a verdict: on data that the embedding separates badly (accuracy_out_of_fold below .8)
 the noise rate is uncertain, its interval is wide, and most flags are hard items, not errors.
@@ -18,14 +20,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from . import answers, canaries, durable, noise, ownmodel, pairing_stage, ranking_canaries, store, vectors
+from . import answers, canaries, durable, noise, ownmodel, pairing_stage, ranking_canaries, store, sums, vectors
 from . import labels as label_kinds
 from .confidence import Judged
 from .model import FINDINGS, MANIFEST, PASSED, SCORES, Report, Task
@@ -78,12 +80,14 @@ def audit(
     shows: Sequence[str] | None = None,
     confirmed: Collection[str] = (),
     own: ownmodel.Predictions | None = None,
+    cache: Path | None = None,
 ) -> Audit:
     """Score every item; those that cannot be assessed get severity 0, fold -1, and a note that says why.
 
     `shows` is what each item shows (asset and region; default: each item something else): copies share a fold.
     `confirmed`: items of whose labels people have spoken; a reason names only such neighbours and those not in doubt.
-    `own`: what the user's own model predicts; an item of which it says nothing cannot be assessed.
+    `own`: what the user's own model predicts; an item of which it says nothing cannot be assessed. `cache`: the folder
+    of what the next drop only adds to (method `quick`).
     """
     kind = label_kinds.kind(params.task.kind)
     names = [kind.target(y) for y in ys]
@@ -99,6 +103,7 @@ def audit(
         shows=items if shows is None else shows,
         near=near,
         method=params,
+        cache=cache,
     )
     counted = dict(Counter(reason for reason in ranking.notes if reason).most_common())
     if not len(ranking.rows_M):
@@ -218,7 +223,9 @@ def run(data: Path, params: Params) -> Report:
     near = vectors.neighbours(data / "relate", items)
     shows = [f"{asset} {region or ''}" for asset, region in zip(manifest["asset"], manifest["region"], strict=True)]
     spoken = {item for item, one in state.items.items() if one.answered}
-    found = audit(items, ys, place, near, params, shows=shows, confirmed=spoken, own=own)
+    version = store.stage_version(data.parent, "audit")
+    cache = data.parent / ".assay" / "cache" / "audit" / f"{sums.FAMILY}-{version}"
+    found = audit(items, ys, place, near, params, shows=shows, confirmed=spoken, own=own, cache=cache)
     chosen = found.ranking.chosen
     print(f"audit: {', '.join([chosen.check, *(f'{name} {value}' for name, value in found.ranking.fit.items())])}")
     planted = ranking_canaries.tried(found.ranking, params, share=params.canaries)
@@ -242,6 +249,6 @@ def run(data: Path, params: Params) -> Report:
     assessed_count = int((found.scores["fold"] >= 0).sum())
     counts = {"items": len(items), "assessed": assessed_count, "flagged": len(found.findings)}
     figures = {**found.figures, **canaries.figures(planted, chosen.check)}
-    used = {"cleanlab": version("cleanlab")}
+    used = {"cleanlab": metadata.version("cleanlab")}
     used |= {part: str(given[part]["file"]) for part in ("predictions", "embeddings") if part in given}
     return Report("audit", counts, figures, used, notes)

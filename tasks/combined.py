@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
 
-from . import kernel, outoffold, vectors
+from . import kernel, outoffold, vectors, vote
 from .outoffold import FloatArray, IntArray, ProbabilityArray
 from .subset import some
 
-# shapes: N items, D values of a vector, K classes, k neighbours
+# shapes: N items, D values of a vector, K classes
 
 LANDMARKS, MANY_LANDMARKS, MANY = 600, 1200, 8_000  # up to the second above so many items
 BASIS = 40_000_000  # values of a basis above which landmarks are fewer again: four of them are in memory at once
@@ -41,7 +41,7 @@ class Combined:
 
     p_NK: ProbabilityArray  # the average of the two halves
     near_NK: ProbabilityArray  # ridges and votes
-    fitted_NK: ProbabilityArray  # the logistic regression, items weighted if refitted; or the user's model
+    fitted_NK: ProbabilityArray  # the fitted model, items weighted if refitted; or the user's model
     plain_NK: ProbabilityArray  # the same, every item with the same weight
     refitted: bool  # whether step 2 was kept
 
@@ -52,8 +52,7 @@ class Looks:
 
     joint_ND: FloatArray
     ridges: tuple[kernel.Ridge, ...]  # one a view, and one of all
-    index_Nk: IntArray  # who votes on each item
-    weight_Nk: FloatArray  # how much: the squared cosine; 0 for a copy and where nobody is
+    voters: vote.Voters
 
 
 @dataclass(frozen=True)
@@ -82,15 +81,12 @@ def look(
 ) -> Looks:
     """Bases and voters. `views`: rows of length 1 or 0; `near`: neighbours among these items (copies do not vote)."""
     with threadpool_limits(_blas(len(copy_N), threads)):
-        joint_ND = vectors.centred(_joint(views), width)
+        joint_ND = vectors.centred(joint(views), width)
         alone = (vectors.centred(x_ND, width) for x_ND in (views.values() if len(views) > 1 else ()))
         ridges = [
             kernel.ridge(x_ND, copy_N, landmarks=landmarks(len(copy_N)), seed=seed) for x_ND in (*alone, joint_ND)
         ]
-    cosine_Nk = np.clip(1 - np.minimum(near.distance_Nk, 2.0) ** 2 / 2, 0, None)
-    weight_Nk = np.maximum(cosine_Nk**2, FLOOR).astype(np.float32)
-    weight_Nk[(near.index_Nk < 0) | (copy_N[near.index_Nk] == copy_N[:, None])] = 0
-    return Looks(joint_ND, tuple(ridges), near.index_Nk, weight_Nk)
+    return Looks(joint_ND, tuple(ridges), vote.voters(near, copy_N))
 
 
 def combine(
@@ -142,25 +138,14 @@ def _blas(items: int, threads: int) -> int:
     return threads if items >= LARGE else 1
 
 
-def _joint(views: Mapping[str, FloatArray]) -> FloatArray:
+def joint(views: Mapping[str, FloatArray]) -> FloatArray:
+    """All views side by side, rows of length 1 or less."""
     return np.asarray(np.concatenate(list(views.values()), axis=1) / np.sqrt(len(views)), dtype=np.float32)
-
-
-def _vote(looks: Looks, target_NK: FloatArray) -> FloatArray:
-    """The weighted mean of the neighbours' targets; an even spread where nobody votes."""
-    sum_NK = np.zeros_like(target_NK)
-    for column in range(looks.index_Nk.shape[1]):  # one neighbour at a time: (N, k, K) would not fit
-        sum_NK += looks.weight_Nk[:, column, None] * target_NK[looks.index_Nk[:, column]]
-    total_N = looks.weight_Nk.sum(axis=1)
-    heard_N = total_N > 0
-    sum_NK[heard_N] /= total_N[heard_N, None]
-    sum_NK[~heard_N] = 1 / target_NK.shape[1]
-    return sum_NK
 
 
 def _asked(looks: Looks, target_NK: FloatArray, given_N: IntArray) -> ProbabilityArray:
     """Every ridge and the vote, each tempered, averaged in log space; (N, K)."""
-    answers = (*(one.left_out(target_NK) for one in looks.ridges), _vote(looks, target_NK))
+    answers = (*(one.left_out(target_NK) for one in looks.ridges), looks.voters.vote(target_NK))
     sum_NK = np.zeros(target_NK.shape)
     for answer_NK in answers:
         sum_NK += np.log(np.maximum(tempered(answer_NK, given_N), FLOOR))

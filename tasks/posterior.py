@@ -75,8 +75,10 @@ def posterior(p_NK: ProbabilityArray, given_N: IntArray) -> Posterior:
     return Posterior(np.clip(1 - right_N, 0.0, 1.0), *likeliest_other(likely_NK, given_N), spread_KK, best)
 
 
-def judge(p_NK: ProbabilityArray, parts: Sequence[ProbabilityArray], given_N: IntArray) -> Judged:
-    """The judgement of label_noise_v2 on the combined probabilities and on those of its parts, each (N, K).
+def judge(
+    p_NK: ProbabilityArray, parts: Sequence[ProbabilityArray], given_N: IntArray, *, check: str = CHECK
+) -> Judged:
+    """The judgement of `check` on the combined probabilities and on those of its parts, each (N, K).
 
     The mean of the posteriors of all is calibrated; the noise rate is its mean, and its interval spans what each of
     them alone would say, widened by chance. Severity ranks better where errors are hard to see:
@@ -98,7 +100,7 @@ def judge(p_NK: ProbabilityArray, parts: Sequence[ProbabilityArray], given_N: In
     p_wrong_N = np.empty_like(wrong_N)
     p_wrong_N[np.argsort(-odds_N, kind="stable")] = np.sort(wrong_N)[::-1]
     return Judged(
-        CHECK,
+        check,
         1 / (1 + np.exp(-odds_N)),
         p_wrong_N,
         own.other_N,

@@ -5,7 +5,7 @@
 
 With embeddings: the combined method (combined.py), judged by label_noise_v2 (posterior.py) and, beside it, by plain
 confident learning, label_noise_v1 (confidence.py). With predictions of the user's own model: the same on those, blended
-with what the embeddings say if there are any.
+with what the embeddings say if there are any. For data that grow by many small drops: method="quick" (quick.py).
 
 Nothing is skipped in silence: what cannot be assessed has fold -1, severity 0 and a note that says why.
 """
@@ -15,21 +15,25 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from . import combined, nearest, outoffold, posterior, vectors
+from . import combined, nearest, outoffold, posterior, quick, vectors, vote
 from .confidence import FLAG_RULES, BoolArray, Judged, checked, confident_learning, in_sample
 from .model import Mistake
 from .outoffold import FloatArray, IntArray, ProbabilityArray
 
-METHODS = {"combined": "label_noise_v2", "confident": "label_noise_v1"}
+METHODS = {"combined": posterior.CHECK, "quick": "label_noise_quick_v1", "confident": "label_noise_v1"}
 NEIGHBOURS = 20  # of an item, where no graph is given
+
+Again = Callable[[IntArray], combined.Combined]
 
 # shapes: N labels given, M of them assessed, K classes, D values of a vector, k neighbours
 
@@ -40,7 +44,8 @@ class Method:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic, never changed
 
-    method: str = "combined"  # combined: label_noise_v2; confident: label_noise_v1; both are always reported
+    method: str = "combined"  # combined: label_noise_v2; quick: label_noise_quick_v1, refreshed at the price of a drop;
+    #                           confident: label_noise_v1, which is always reported beside (of it, combined is)
     folds: int = 5  # 2..20
     seed: int = 0  # of the folds and of the landmarks
     scales: tuple[float, ...] = (0.7, 1.5, 3.0, 5.0)  # > 0; candidates for the length of the unit vectors
@@ -80,7 +85,7 @@ class Ranking:
     check: str  # the one that was asked for
     accuracy: float  # the share of the M whose likeliest class is the given one
     fit: Mapping[str, Any] = field(default_factory=dict)  # what was chosen on the way
-    looks: combined.Looks | None = None  # of the M, for who asks again with other labels (canaries.py)
+    again: Again | None = None  # for who asks once more, with other labels of the M (ranking_canaries.py)
 
     @property
     def chosen(self) -> Judged:
@@ -142,6 +147,7 @@ def rank(
     faults: Sequence[str | None] | None = None,
     shows: Sequence[str] | None = None,
     near: vectors.Neighbours | None = None,
+    cache: Path | None = None,
 ) -> Ranking:
     """Rank N labels (text or numbers; None, nan: unknown) by how surely each is wrong.
 
@@ -150,7 +156,8 @@ def rank(
     which it was held out (-1: no prediction), or `held_out=True` if no row was in training. In-sample predictions agree
     with wrong labels and are refused.
     `faults`: why an item cannot be assessed; `shows`: what it shows (equal ones are copies and are held out together;
-    default: equal vectors); `near`: neighbours among the N (default: looked for, exactly).
+    default: equal vectors); `near`: neighbours among the N (default: looked for, exactly); `cache`: the folder in which
+    `quick` keeps its sums.
 
     Raises Mistake for arrays that do not fit or are not finite, and where neither kind of evidence is given.
     """
@@ -186,14 +193,32 @@ def rank(
     if own_MK is None:
         folds_M = outoffold.fold_ids([shows[n] for n in rows_M], given_M, method.folds, method.seed)
     fit: dict[str, Any] = {"folds": 0 if held_out else len(np.unique(folds_M))}
-    looks: combined.Looks | None = None
+    again: Again | None = None
     parts: tuple[ProbabilityArray, ...] = ()
     if views:
-        looks = _looks(views, rows_M, [shows[n] for n in rows_M], near, method)
-        logistic = _logistic(looks, given_M, folds_M, len(names), method, own=own_MK is not None)
-        found = combined.combine(looks, given_M, folds_M, classes=len(names), logistic=logistic, own_NK=own_MK)
+        mine = {name: x_ND[rows_M] for name, x_ND in views.items()}
+        shown = [shows[n] for n in rows_M.tolist()]
+        voting = _near(mine, near, rows_M, method)
+        if method.method == "quick":
+            looked = quick.look(
+                combined.joint(mine),
+                np.maximum(outoffold.fold_ids(shown, given_M, method.folds, method.seed), 0),
+                vote.voters(voting, combined.copies(shown)),
+                cache=cache,
+            )
+            again = partial(quick.combine, looked, classes=len(names), own_NK=own_MK)
+        else:
+            looks = combined.look(
+                mine, combined.copies(shown), voting, width=method.width, threads=method.threads, seed=method.seed
+            )
+            logistic = _logistic(looks, given_M, folds_M, len(names), method, own=own_MK is not None)
+            again = partial(
+                combined.combine, looks, folds_N=folds_M, classes=len(names), logistic=logistic, own_NK=own_MK
+            )
+            fit |= {"scale": logistic.scale}
+        found = again(given_M)
         p_MK, plain_MK, parts = found.p_NK, found.plain_NK, (found.near_NK, found.fitted_NK)
-        fit |= {"scale": logistic.scale, "refitted": found.refitted}
+        fit |= {"refitted": found.refitted}
     elif own_MK is not None:
         p_MK = plain_MK = own_MK
     accuracy = outoffold.agreement(p_MK, given_M)
@@ -204,12 +229,24 @@ def rank(
     if accuracy <= commonest + margin:  # every rarer label would be called an error
         blind = "not assessable: the model tells the classes no better than always naming the commonest one"
         return _nothing([reason or blind for reason in notes], names, accuracy, check=METHODS[method.method])
-    judged = {
-        posterior.CHECK: posterior.judge(p_MK, parts, given_M),
+    judged = judge(p_MK, plain_MK, parts, given_M, method)
+    check = METHODS[method.method]
+    return Ranking(names, tuple(notes), rows_M, given_M, folds_M, p_MK, plain_MK, judged, check, accuracy, fit, again)
+
+
+def judge(
+    p_MK: ProbabilityArray,
+    plain_MK: ProbabilityArray,
+    parts: Sequence[ProbabilityArray],
+    given_M: IntArray,
+    method: Method,
+) -> Mapping[str, Judged]:
+    """Check -> its judgement: the method's own, and plain confident learning beside it."""
+    own = METHODS["quick" if method.method == "quick" else "combined"]
+    return {
+        own: posterior.judge(p_MK, parts, given_M, check=own),
         METHODS["confident"]: confident_learning(plain_MK, given_M, method.flag_by),
     }
-    check = METHODS[method.method]
-    return Ranking(names, tuple(notes), rows_M, given_M, folds_M, p_MK, plain_MK, judged, check, accuracy, fit, looks)
 
 
 def _named(labels: Iterable[Any]) -> tuple[list[str | None], list[str]]:
@@ -267,22 +304,16 @@ def _digests(views: Mapping[str, FloatArray], count: int) -> list[str]:
     return [hashlib.sha256(row.tobytes()).hexdigest() for row in joint_ND]
 
 
-def _looks(
-    views: Mapping[str, FloatArray],
-    rows_M: IntArray,
-    shows: Sequence[str],
-    near: vectors.Neighbours | None,
-    method: Method,
-) -> combined.Looks:
-    mine = {name: x_ND[rows_M] for name, x_ND in views.items()}
-    if near is None:
-        joint_ND = np.concatenate(list(mine.values()), axis=1) / np.sqrt(len(mine))
-        found = nearest.neighbours(nearest.points(joint_ND), min(NEIGHBOURS, len(rows_M) - 1), threads=method.threads)
-        near = vectors.Neighbours(found.index_Qk, found.distance_Qk.astype(np.float32))
-    else:
-        near = near.among(rows_M)
-    copy_M = combined.copies(shows)
-    return combined.look(mine, copy_M, near, width=method.width, threads=method.threads, seed=method.seed)
+def _near(
+    mine: Mapping[str, FloatArray], near: vectors.Neighbours | None, rows_M: IntArray, method: Method
+) -> vectors.Neighbours:
+    """The neighbours of the M among themselves."""
+    if near is not None:
+        return near.among(rows_M)
+    found = nearest.neighbours(
+        nearest.points(combined.joint(mine)), min(NEIGHBOURS, len(rows_M) - 1), threads=method.threads
+    )
+    return vectors.Neighbours(found.index_Qk, found.distance_Qk.astype(np.float32))
 
 
 def _logistic(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import canaries, combined, posterior
-from .confidence import BoolArray, confident_learning
+from . import canaries
+from .confidence import BoolArray
 from .outoffold import IntArray, ProbabilityArray
-from .ranking import METHODS, Method, Ranking
+from .ranking import Method, Ranking, judge
 
 # shapes: M assessed labels, K classes
 
@@ -27,26 +27,14 @@ def tried(ranking: Ranking, method: Method, *, share: float) -> tuple[canaries.T
         share=share,
         seed=method.seed,
     )
-    own_MK = None if ranking.fit.get("scale") else ranking.plain_MK
 
-    def judge(labels_M: IntArray) -> Mapping[str, BoolArray]:
+    def judged(labels_M: IntArray) -> Mapping[str, BoolArray]:
         p_MK, plain_MK = ranking.p_MK, ranking.plain_MK
         parts: tuple[ProbabilityArray, ...] = ()
-        if ranking.looks is not None:
-            logistic = combined.Logistic(float(ranking.fit["scale"]), method.max_iter, method.threads)
-            found = combined.combine(
-                ranking.looks,
-                labels_M,
-                ranking.folds_M,
-                classes=len(ranking.classes),
-                logistic=logistic,
-                own_NK=own_MK,
-            )
+        if ranking.again is not None:
+            found = ranking.again(labels_M)
             p_MK, plain_MK, parts = found.p_NK, found.plain_NK, (found.near_NK, found.fitted_NK)
-        return {
-            posterior.CHECK: posterior.judge(p_MK, parts, labels_M).flagged_N,
-            METHODS["confident"]: confident_learning(plain_MK, labels_M, method.flag_by).flagged_N,
-        }
+        return {check: one.flagged_N for check, one in judge(p_MK, plain_MK, parts, labels_M, method).items()}
 
-    before = {check: judged.flagged_N for check, judged in ranking.judged.items()}
-    return canaries.tried(before, shadow_M, kind_M, judge)
+    before = {check: one.flagged_N for check, one in ranking.judged.items()}
+    return canaries.tried(before, shadow_M, kind_M, judged)

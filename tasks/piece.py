@@ -1,0 +1,61 @@
+"""How are arrays that a further drop only adds to kept between two runs?
+
+A piece is a folder of .npy files and known.json, which is written last and holds the sha256 of each. There is one piece
+of a family: the newest. Covered: a crash anywhere leaves the whole piece or none; bytes that are not as written are
+not used. Not covered: whether a piece fits what is asked; its owner compares the digests in `told`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import durable, store
+from .model import Mistake
+
+Arrays = Mapping[str, NDArray[Any]]
+
+KNOWN = "known.json"
+
+
+def read(folder: Path, names: Sequence[str]) -> tuple[Arrays, Mapping[str, Any]] | None:
+    """The arrays of these names and what was told of them; None where there is no piece, or it is torn."""
+    try:
+        told = store.read_json(folder / KNOWN)
+        if any(store.sha256_file(folder / f"{name}.npy") != told[name] for name in names):
+            return None
+        return {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in names}, told
+    except (Mistake, OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep(folder: Path, arrays: Arrays, told: Mapping[str, Any], *, family: str) -> None:
+    """Leave a piece as `folder`, FAMILY-..., in the place of every other one of its family."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    durable.sweep(folder.parent)
+    for other in folder.parent.glob(f"{family}-*"):
+        if other != folder:
+            shutil.rmtree(other)
+    with durable.fresh_folder(folder) as fresh:
+        known = dict(told)
+        for name, array in arrays.items():
+            durable.write_with(fresh / f"{name}.npy", partial(_save, array))
+            known[name] = store.sha256_file(fresh / f"{name}.npy")
+        store.write_json(fresh / KNOWN, known)
+
+
+def digest(x: NDArray[Any]) -> str:
+    """The shape and the sha256 of an array."""
+    return f"{x.shape} {hashlib.sha256(np.ascontiguousarray(x).data).hexdigest()}"
+
+
+def _save(array: NDArray[Any], path: Path) -> None:
+    with open(path, "wb") as file:  # a name would get .npy appended
+        np.save(file, array, allow_pickle=False)
