@@ -31,6 +31,7 @@ IntArray = NDArray[np.int64]
 
 FAMILY = "sums"
 CHUNK = 16_384  # rows in memory as float64 at once
+FEW = 2_048  # rows whose sums may be float32: they are never added to
 FREE = 1e-9  # the penalty on the intercept: none, but for a fold without items
 
 # shapes: N items, M of them known, D width, E = D + 1 with the intercept, K classes, F folds
@@ -46,9 +47,8 @@ class Known:
 
 def known(x_ND: FloatArray, folds_N: IntArray, folds: int, *, cache: Path | None = None) -> tuple[Known, int]:
     """X'X of these rows and how many of them were summed before; `cache` is the folder in which what is known stays."""
-    before = _read(cache, x_ND, folds) if cache is not None else None
-    if before is None:
-        before = Known(np.zeros((folds, x_ND.shape[1] + 1, x_ND.shape[1] + 1)), np.zeros(0, dtype=np.int64))
+    nothing = Known(np.zeros((folds, x_ND.shape[1] + 1, x_ND.shape[1] + 1)), np.zeros(0, dtype=np.int64))
+    before, digest = _read(cache, x_ND, nothing) if cache is not None else (nothing, "")
     count = len(before.folds_N)
     moved_N = folds_N[:count] != before.folds_N
     xx_FEE = before.xx_FEE.copy()
@@ -58,7 +58,7 @@ def known(x_ND: FloatArray, folds_N: IntArray, folds: int, *, cache: Path | None
         xx_FEE[fold] -= _xx(x_ND, np.flatnonzero(moved_N & (before.folds_N == fold)))
     if cache is not None and (count < len(x_ND) or moved_N.any()):
         arrays: piece.Arrays = {"xx": xx_FEE, "folds": folds_N.astype(np.int8)}
-        piece.keep(cache, arrays, {"vectors": piece.digest(x_ND)}, family=FAMILY)
+        piece.keep(cache, arrays, {"vectors": digest}, family=FAMILY)
     return Known(xx_FEE, folds_N), count
 
 
@@ -66,31 +66,24 @@ def class_sums(x_ND: FloatArray, target_N: IntArray, folds_N: IntArray, *, class
     """X'Y, (F, E, K), for one-hot labels: in each fold the sum of the rows of each class, and their number."""
     sums = np.zeros((folds * classes, x_ND.shape[1] + 1))
     place_N = folds_N * classes + target_N
-    for start in range(0, len(x_ND), CHUNK):
-        rows = slice(start, start + CHUNK)
-        here = place_N[rows]
-        of = csr_array((np.ones(len(here)), (here, np.arange(len(here)))), shape=(folds * classes, len(here)))
-        sums[:, :-1] += of @ x_ND[rows].astype(np.float64)
+    for start in range(0, len(x_ND), FEW):
+        here = place_N[start : start + FEW]
+        one = np.ones(len(here), np.float32)
+        of = csr_array((one, (here, np.arange(len(here)))), shape=(folds * classes, len(here)))
+        sums[:, :-1] += of @ x_ND[start : start + FEW]
     sums[:, -1] = np.bincount(place_N, minlength=folds * classes)
     return np.ascontiguousarray(sums.reshape(folds, classes, -1).transpose(0, 2, 1))
 
 
-def weights(xx_FEE: DoubleArray, xy_FEK: DoubleArray, penalties: Sequence[float]) -> list[DoubleArray]:
-    """For each penalty > 0 (on all but the intercept) the model without each fold, (F, E, K)."""
+def weights(xx_FEE: DoubleArray, xy_FEK: DoubleArray, penalty: float, folds: Sequence[int]) -> DoubleArray:
+    """The models without each of `folds`, (len(folds), E, K); `penalty` > 0 on all but the intercept."""
     xx_EE, xy_EK = xx_FEE.sum(axis=0), xy_FEK.sum(axis=0)
-    found = []
-    for penalty in penalties:
-        bend_EE = np.diag([*[float(penalty)] * (len(xx_EE) - 1), FREE])
-        models = [
-            cho_solve(cho_factor(xx_EE - held_EE + bend_EE, lower=True), xy_EK - held_EK)
-            for held_EE, held_EK in zip(xx_FEE, xy_FEK, strict=True)
-        ]
-        found.append(np.stack(models))
-    return found
+    xx_EE[np.diag_indices(len(xx_EE))] += [*[penalty] * (len(xx_EE) - 1), FREE]
+    return np.stack([cho_solve(cho_factor(xx_EE - xx_FEE[fold], lower=True), xy_EK - xy_FEK[fold]) for fold in folds])
 
 
 def out_of_fold(x_ND: FloatArray, folds_N: IntArray, weights_FEK: DoubleArray) -> FloatArray:
-    """Each row's scores by the model without its fold, (N, K): about 1 for the label that its model expects."""
+    """Each row's scores by the model of its place in `folds_N`, (N, K): about 1 for the label that it expects."""
     score_NK = np.empty((len(x_ND), weights_FEK.shape[2]), np.float32)
     for fold, model_EK in enumerate(weights_FEK.astype(np.float32)):
         rows = np.flatnonzero(folds_N == fold)
@@ -108,14 +101,13 @@ def _xx(x_ND: FloatArray, rows: IntArray) -> DoubleArray:
     return xx_EE
 
 
-def _read(cache: Path, x_ND: FloatArray, folds: int) -> Known | None:
+def _read(cache: Path, x_ND: FloatArray, nothing: Known) -> tuple[Known, str]:
+    """What the piece knows of the first of these rows, `nothing` if it does not fit; and the digest of all."""
     found = piece.read(cache, ("xx", "folds"))
-    if found is None:
-        return None
-    arrays, told = found
-    width, count = x_ND.shape[1] + 1, len(arrays["folds"])
-    if arrays["xx"].shape != (folds, width, width) or count > len(x_ND):
-        return None
-    if told.get("vectors") != piece.digest(x_ND[:count]):
-        return None
-    return Known(arrays["xx"].astype(np.float64), arrays["folds"].astype(np.int64))
+    count = len(found[0]["folds"]) if found else 0
+    first, whole = piece.digests(x_ND, min(count, len(x_ND)), len(x_ND))
+    if found is None or count > len(x_ND) or found[1].get("vectors") != first:
+        return nothing, whole
+    if found[0]["xx"].shape != nothing.xx_FEE.shape:
+        return nothing, whole
+    return Known(found[0]["xx"].astype(np.float64), found[0]["folds"].astype(np.int64)), whole

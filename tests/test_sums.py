@@ -34,7 +34,7 @@ def test_out_of_fold_scores_are_scikit_learns_ridge() -> None:
     onehot_NK = np.eye(CLASSES)[given_N]
     known, _ = sums.known(x_ND, folds_N, FOLDS)
     xy = sums.class_sums(x_ND, given_N, folds_N, classes=CLASSES, folds=FOLDS)
-    (model,) = sums.weights(known.xx_FEE, xy, [0.7])
+    model = sums.weights(known.xx_FEE, xy, 0.7, range(FOLDS))
     ours_NK = sums.out_of_fold(x_ND, folds_N, model)
     for fold in range(FOLDS):
         held_N = folds_N == fold
