@@ -101,6 +101,7 @@ HOMES = {
     "pynndescent": ("tasks.descent",),
     "torchvision": ("tasks.modalities.image", "tasks.augment"),
     "sentence_transformers": ("tasks.modalities.text",),
+    "transformers": ("tasks.modalities.text",),
     "dvc": ("tasks.versions",),
     "matplotlib": ("flows.study_figure",),
     "typer": ("flows.",),

@@ -38,11 +38,13 @@ class Sentences:
         try:
             import torch
             from sentence_transformers import SentenceTransformer
+            from transformers.utils import logging as bars
         except ImportError:
             raise Mistake(
                 f"Model '{NAME}' needs the library of that name. Install it with: pip install 'assay[{NAME}]', {ELSE}"
             ) from None
         torch.set_num_threads(threads)
+        bars.disable_progress_bar()  # a stage's lines are no terminal
         if device == "cuda" and not torch.cuda.is_available():
             raise Mistake("Param embed.device is 'cuda', and no CUDA device can be used. Set embed.device: cpu.")
         self._device = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
