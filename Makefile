@@ -6,7 +6,7 @@ PYTEST := $(THREADS) $(BIN)/python -P -m pytest
 DEMO ?= demo-workspace
 PACKS ?=
 
-.PHONY: demo test test-long test-production check bench format lock setup clean
+.PHONY: demo test test-long test-production test-label-studio check bench format lock setup clean
 
 demo: setup  ## a complete story on real digits, no servers; about three minutes
 	$(BIN)/assay demo $(DEMO)
@@ -19,6 +19,10 @@ test-long: setup  ## the long ones: minutes to hours
 
 test-production: setup  ## ten drops while everything is killed, on SQLite and on PostgreSQL; about half an hour
 	ASSAY_RECORD=benchmarks/results $(PYTEST) -m production -s
+
+test-label-studio: setup  ## against a real Label Studio server, which is installed first (800 MB, once); minutes
+	$(BIN)/python scripts/label_studio.py
+	$(PYTEST) -m label_studio
 
 check: setup  ## what CI runs
 	$(BIN)/ruff format --check .

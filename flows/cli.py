@@ -7,7 +7,6 @@ traceback goes to assay-crash.log, the person gets one sentence.
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import tempfile
 import traceback
@@ -20,7 +19,7 @@ from typer.exceptions import TyperException
 
 from tasks.model import AssayError, counted
 
-from . import cli_audit, cli_estimate, cli_history, cli_review, cli_serve, cli_start, cli_study, events
+from . import cli_answers, cli_audit, cli_estimate, cli_history, cli_review, cli_serve, cli_start, cli_study, events
 from .terminal import HERE, LogFile, Quiet, Reviewer, Workspace, console, open_workspace, print_next, print_waiting
 
 app = typer.Typer(
@@ -31,6 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(cli_start.app)
+app.add_typer(cli_answers.app)
 app.add_typer(cli_serve.app)
 app.add_typer(cli_history.app)
 app.add_typer(cli_audit.app)
@@ -141,58 +141,6 @@ def reject(subject: Subject, workspace: Workspace = HERE, reviewer: Reviewer = "
     Example: assay reject class:dgo
     """
     _settle("reject", subject, workspace, reviewer)
-
-
-@app.command()
-def export(
-    format: Annotated[str, typer.Argument(metavar="FORMAT", help="csv (safe in a spreadsheet) or jsonl (exact).")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
-    workspace: Workspace = HERE,
-) -> None:
-    """Write the queue out, for people to answer elsewhere.
-
-    Example: assay export csv queue.csv
-    """
-    root = open_workspace(workspace)
-    from tasks import journal
-
-    count = journal.export_queue(root, format, file)
-    console.print(f"Wrote {count:,} rows to {file}: doubtful items, worst first, and drawn ones.")
-    console.print("Fill the columns `action` and `label`.")
-    print_next(workspace, f"answer {shlex.quote(str(file))} --reviewer YOU")
-
-
-@app.command()
-def answer(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSONL with the columns item, action, label.")],
-    reviewer: Reviewer,
-    workspace: Workspace = HERE,
-) -> None:
-    """Take people's answers: keep, relabel, remove, unsure or ambiguous. The same file twice is taken once.
-
-    Example: assay answer queue.csv --reviewer maria
-    """
-    root = open_workspace(workspace)
-    from tasks import journal
-
-    from .clock import now
-
-    outcome = journal.answer_file(root, file, reviewer=reviewer, at=now())
-    if outcome.accepted:
-        events.tell("answers.arrived", root, answers=outcome.accepted)
-    console.print(
-        f"Taken: {outcome.accepted:,} new, {outcome.already:,} already there, {len(outcome.refused):,} refused, "
-        f"{outcome.unanswered:,} left empty."
-    )
-    for sentence in outcome.refused[:20]:
-        console.print(Text(f"  {sentence}", "red"))
-    if len(outcome.refused) > 20:
-        console.print(f"  and {len(outcome.refused) - 20:,} more.")
-    if outcome.refused:
-        console.print(Text(f"  Refused lines are kept in {outcome.kept_aside}."))
-    print_next(workspace, "revise")
-    if outcome.refused:
-        raise typer.Exit(3)
 
 
 @app.command()

@@ -17,7 +17,8 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from types import ModuleType
 
 from . import answers
@@ -43,6 +44,7 @@ class Known:
     said: tuple[Verdict, ...]  # every verdict so far, in the order in which they count
     revision: str | None = None  # the newest tag
     shown: Mapping[str, Mapping[str, float | int]] = field(default_factory=dict)  # item -> its p_wrong and rank
+    assets: Mapping[str, str] = field(default_factory=dict)  # item -> sha256 of its content
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Sheet:
     already: int  # rows whose answer is there
     unanswered: int  # rows without action and label
     refused: tuple[tuple[Record, str], ...]  # each with the sentence that says why
+    notes: tuple[str, ...] = ()  # of rows that are no answer or come too late, where there is more to say than a number
 
 
 def check_reviewer(name: str) -> str:
@@ -69,7 +72,9 @@ def read(records: Iterable[Record], known: Known, *, reviewer: str, at: str, occ
     """Every row's answer. `occasion` is the hash of the file: the same file twice gives the same ops."""
     ops = {verdict.op: verdict for verdict in known.said}
     latest = latest_answers(known.said)
+    times = _latest_times(known.said)
     verdicts: list[Verdict] = []
+    notes: list[str] = []
     refused: list[tuple[Record, str]] = []
     already = unanswered = 0
     for record in records:
@@ -77,6 +82,8 @@ def read(records: Iterable[Record], known: Known, *, reviewer: str, at: str, occ
             verdict = answer(record, known, reviewer=reviewer, at=at, occasion=occasion)
             if verdict is None:
                 unanswered += 1
+                if record.annotation is not None:
+                    notes.append(f"Row '{record.source}' {record.annotation.left}.")
                 continue
             if verdict.op in ops and _content(ops[verdict.op]) != _content(verdict):
                 raise ValueError(_row(record, "op", verdict.op, "That op is another answer's; give each its own"))
@@ -88,10 +95,24 @@ def read(records: Iterable[Record], known: Known, *, reviewer: str, at: str, occ
         if verdict.op in ops or latest.get(place) == _content(verdict):
             already += 1
             continue
+        if record.annotation is not None and place in times and answers.moment(verdict.at) < times[place]:
+            already += 1
+            notes.append(f"Row '{record.source}' is older than what {verdict.reviewer} has said since of that item.")
+            continue
         ops[verdict.op] = verdict
         latest[place] = _content(verdict)
         verdicts.append(verdict)
-    return Sheet(tuple(verdicts), already, unanswered, tuple(refused))
+    return Sheet(tuple(verdicts), already, unanswered, tuple(refused), tuple(notes))
+
+
+def _latest_times(said: Iterable[Verdict]) -> dict[tuple[str, str], datetime]:
+    """(reviewer, subject) -> when they last spoke of it: what a tool kept from before that is overtaken."""
+    times: dict[tuple[str, str], datetime] = {}
+    for verdict in said:
+        place = (verdict.reviewer, answers.full_subject(verdict.subject))
+        if verdict.action in (*ANSWERS, "undo"):
+            times[place] = max(answers.moment(verdict.at), times.get(place, answers.moment(verdict.at)))
+    return times
 
 
 Content = tuple[str, str, str, str | None]
@@ -150,7 +171,7 @@ def answer(record: Record, known: Known, *, reviewer: str, at: str, occasion: st
         raise ValueError(_row(record, "reviewer", who, "That is the name of bulk changes; a person has another"))
     if not REVIEWER.fullmatch(who):
         raise ValueError(_row(record, "reviewer", who, "Up to 40 of a-z 0-9 . _ - are allowed"))
-    return Verdict(
+    verdict = Verdict(
         op=_op(record, cells, who, item, occasion),
         subject=f"item:{item}",
         action=action,
@@ -161,6 +182,10 @@ def answer(record: Record, known: Known, *, reviewer: str, at: str, occasion: st
         category=cells.get("category") or None,
         seen={"revision": known.revision, "y": shown, **known.shown.get(item, {})},
     )
+    if (told := record.annotation) is None:
+        return verdict
+    seen = {**(verdict.seen or {}), "revision": told.revision or None}
+    return replace(verdict, at=min(told.at, at, key=answers.moment), seen=seen)
 
 
 def _item(record: Record, known: Known) -> str:

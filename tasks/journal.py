@@ -23,9 +23,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import answers, answersheet, durable, params, sample, store
+from . import annotated, answers, answersheet, durable, handout, params, sample, store
 from .answersheet import NAMESPACE, Known, check_reviewer
-from .formats import Record, format_named
+from .formats import Handout, Record, format_named
 from .formats.csv import unprefixed
 from .labels import kind
 from .modalities import modality
@@ -33,7 +33,7 @@ from .model import GATE, MANIFEST, QUEUE, SUBJECT_KINDS, DropRejected, Mistake, 
 
 GROUPS = 16  # row groups of 4 MiB kept while the queue's texts are read
 LONGEST_TEXT = 8_000  # characters of a text in the queue; a cell of a spreadsheet holds 32,767, its prefixes included
-SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "label-studio"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Outcome:
     refused: tuple[str, ...]  # one sentence a row
     unanswered: int = 0  # rows left empty
     kept_aside: Path | None = None  # where the refused rows are
+    notes: tuple[str, ...] = ()  # sentences of rows left empty or overtaken, where the format says more than a number
 
 
 def _journal(workspace: Path) -> Path:
@@ -157,26 +158,38 @@ def _answered_by_people(said: Iterable[Verdict]) -> set[str]:
 # --- a file of answers -----------------------------------------------------------------------------------------------
 
 
-def answer_file(workspace: Path, file: Path, *, reviewer: str, at: str) -> Outcome:
-    """Take people's answers from a CSV or JSONL file (columns: see answersheet.py). The same file twice is taken once.
+def answer_file(
+    workspace: Path,
+    file: Path,
+    *,
+    reviewer: str,
+    at: str,
+    people: Mapping[str, str] | None = None,
+    addresses: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Take people's answers from a CSV or JSONL file (columns: see answersheet.py), or a labelling tool's export.
 
-    Each row is accepted, already there, not answered, or refused and kept aside with its reason.
+    Each row is accepted, already there, not answered, or refused and kept aside with its reason. The same file twice is
+    taken once. `people`: who somebody is in the tool, by number or e-mail address -> reviewer; `addresses`: number ->
+    e-mail address, where the file lacks them (annotated.py).
     """
     check_reviewer(reviewer)
     records = list(_records(file))
     content = store.sha256_file(file)
     with held(workspace):
         known = _known(workspace)
-        sheet = answersheet.read(records, known, reviewer=reviewer, at=at, occasion=content)
+        told = annotated.read(records, known, reviewer=reviewer, named=people or {}, addresses=addresses or {})
+        sheet = answersheet.read(told.rows, known, reviewer=reviewer, at=at, occasion=content)
+        refused = (*told.refused, *sheet.refused)
         aside = None
-        if sheet.refused:
+        if refused:
             name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:40] or "answers"
             aside = _journal(workspace) / "refused" / f"{name}-{content[:8]}.jsonl"
             durable.sweep(aside.parent)
-            durable.write_bytes(aside, b"".join(_refusal(*pair, reviewer, at) for pair in sheet.refused))
+            durable.write_bytes(aside, b"".join(_refusal(*pair, reviewer, at) for pair in refused))
         accepted = _append(workspace, sheet.verdicts, known.said)
-    reasons = tuple(reason for _, reason in sheet.refused)
-    return Outcome(accepted, sheet.already, reasons, sheet.unanswered, aside)
+    reasons = tuple(reason for _, reason in refused)
+    return Outcome(accepted, sheet.already, reasons, sheet.unanswered, aside, sheet.notes)
 
 
 def _records(file: Path) -> Iterator[Record]:
@@ -185,8 +198,12 @@ def _records(file: Path) -> Iterator[Record]:
         raise Mistake(f"File '{file}' has suffix '{file.suffix}'. Suffixes are: {', '.join(SUFFIXES)}.")
     if not file.is_file():
         raise Mistake(f"No file '{file}'. Make one to fill in with: assay export csv {file}")
+    module = format_named(form, "records", "annotated")
+    if hasattr(module, "annotated"):
+        yield from module.annotated(file)
+        return
     try:
-        for record in format_named(form, "records").records(file, required=("item",)):
+        for record in module.records(file, required=("item",)):
             if form == "csv":  # an exported queue is safe in a spreadsheet: here its cells become what they were
                 fields = {name: unprefixed(cell) for name, cell in record.fields.items()}
                 record = replace(record, fields=fields)
@@ -203,7 +220,9 @@ def _refusal(record: Record, reason: str, reviewer: str, at: str) -> bytes:
 
 def _known(workspace: Path) -> Known:
     data = workspace / "data"
-    manifest = store.read_table(data / "ingest" / "manifest", MANIFEST, columns=["item", "y", "drop", "source"])
+    manifest = store.read_table(
+        data / "ingest" / "manifest", MANIFEST, columns=["item", "asset", "y", "drop", "source"]
+    )
     said = tuple(everything(workspace))
     state = answers.state(said)
     delivered = dict(zip(manifest["item"], manifest["y"], strict=True))
@@ -220,7 +239,8 @@ def _known(workspace: Path) -> Known:
             (classes.add if action == "accept" else classes.discard)(subject.removeprefix("class:"))
     revision = data / "revision.json"
     tag = store.read_json(revision).get("tag") if revision.exists() else None
-    return Known(delivered, current, withdrawn, tuple(sorted(classes)), kind_, said, tag, _shown(data))
+    assets = dict(zip(manifest["item"], manifest["asset"], strict=True))
+    return Known(delivered, current, withdrawn, tuple(sorted(classes)), kind_, said, tag, _shown(data), assets)
 
 
 def _shown(data: Path) -> dict[str, Mapping[str, float | int]]:
@@ -286,7 +306,9 @@ def _check_subject(workspace: Path, subject: str) -> None:
 
 def export_queue(workspace: Path, form: str, file: Path) -> int:
     """Write the queue out for people to answer elsewhere; returns the number of items."""
-    module = format_named(form, "write_queue")
+    module = format_named(form, "write_queue", "write_tasks")
+    if hasattr(module, "write_tasks"):
+        return int(module.write_tasks(file, hand_out(workspace)))
     path = workspace / "data" / "triage" / "queue.parquet"
     if not path.exists():
         raise Mistake(f"No queue in '{path.parent}'. Run: assay run")
@@ -296,6 +318,11 @@ def export_queue(workspace: Path, form: str, file: Path) -> int:
         rows = rows.assign(text=_texts(workspace, rows["item"], cell))
     module.write_queue(file, rows)
     return len(rows)
+
+
+def hand_out(workspace: Path) -> Handout:
+    """The queue as a labelling tool needs it."""
+    return handout.handout(workspace, _known(workspace))
 
 
 def _texts(workspace: Path, items: Iterable[str], cell: Callable[[bytes], str]) -> list[str]:

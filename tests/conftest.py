@@ -15,6 +15,14 @@ environment.prepare(None)
 os.environ["PYTHONWARNINGS"] = "ignore"  # for children: their warnings are a third party's, ours are errors here
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of a real Label Studio are chosen by name only (-m label_studio); else they are counted as deselected."""
+    if "label_studio" not in config.option.markexpr:
+        others = [item for item in items if item.get_closest_marker("label_studio") is None]
+        config.hook.pytest_deselected(items=[item for item in items if item not in others])
+        items[:] = others
+
+
 @pytest.fixture(scope="session")
 def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One Prefect home for the session, so that its database is made once."""

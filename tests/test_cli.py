@@ -88,7 +88,7 @@ def test_a_mistake_outside_a_workspace_is_one_sentence(arguments: list[str], wor
         (["log"], "No revision yet. Run: assay revise"),
         (["receive", "no-such-folder"], "no-such-folder"),
         (["export", "csv", "queue.csv"], "Run: assay run"),
-        (["export", "xml", "queue.xml"], "Unknown format 'xml'. Formats are: csv, jsonl."),
+        (["export", "xml", "queue.xml"], "Unknown format 'xml'. Formats are: csv, jsonl, label-studio."),
         (["answer", "missing.csv", "--reviewer", "maria"], "missing.csv"),
         (["accept", "class:dog"], "Run: assay run"),
         (["estimate"], "Run: assay run"),

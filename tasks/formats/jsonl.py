@@ -27,13 +27,10 @@ from .. import durable
 from . import Fault, Record, faulty, rejected, shown
 from ._assets import Cell, write_items
 from ._columns import NEEDED, Required
+from ._json import DECODER, DEPTH, no_constant, too_deep
 from ._text import check_fields, check_length, decode, lines, missing_columns, opened, records_of
 
-DEPTH = 64  # levels of brackets
-DIGITS = 4300  # of an integer: Python's own limit, above which a reader refuses it or takes seconds
-
 _SPACE = re.compile(r"[ \t\n\r]*")
-_MARKS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -78,7 +75,7 @@ def records(path: Path, required: Required = NEEDED) -> Iterator[Record]:
 
 
 def _object(source: str, text: str) -> dict[str, str]:
-    if _too_deep(text):
+    if too_deep(text):
         raise Fault("E_JSON", f"Row '{source}' has more than {DEPTH} levels of brackets.")
     try:
         return _pairs(text)
@@ -94,14 +91,14 @@ def _pairs(text: str) -> dict[str, str]:
     keys: set[str] = set()
     at = _after_space(text, 0)
     if text[at : at + 1] != "{":
-        json.loads(text, parse_int=str, parse_constant=_no_constant)  # what is no JSON at all is said to be that
+        json.loads(text, parse_int=str, parse_constant=no_constant)  # what is no JSON at all is said to be that
         raise ValueError("is not a JSON object")
     at = _after_space(text, at + 1)
     if text[at : at + 1] != "}":
         while True:
             if text[at : at + 1] != '"':
                 raise json.JSONDecodeError("Expecting a key in double quotes", text, at)
-            key, at = _DECODER.raw_decode(text, at)
+            key, at = DECODER.raw_decode(text, at)
             if key in keys:
                 raise ValueError(f"has the key '{shown(key)}' twice")
             keys.add(key)
@@ -109,7 +106,7 @@ def _pairs(text: str) -> dict[str, str]:
             if text[at : at + 1] != ":":
                 raise json.JSONDecodeError("Expecting ':'", text, at)
             start = _after_space(text, at + 1)
-            value, at = _DECODER.raw_decode(text, start)
+            value, at = DECODER.raw_decode(text, start)
             if value is not None:
                 fields[key] = value if text[start] == '"' else text[start:at]
             at = _after_space(text, at)
@@ -128,48 +125,6 @@ def _after_space(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     assert found is not None, "zero spaces match"
     return found.end()
-
-
-def _too_deep(text: str) -> bool:
-    """Brackets nested more than DEPTH, outside strings; counted first, because the decoder would recurse into them."""
-    if text.count("[") + text.count("{") <= DEPTH:
-        return False
-    depth, inside = 0, False
-    for mark in _MARKS.finditer(text):
-        match mark[0]:
-            case '"':
-                inside = not inside
-            case "[" | "{" if not inside:
-                depth += 1
-                if depth > DEPTH:
-                    return True
-            case "]" | "}" if not inside:
-                depth -= 1
-    return False
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"has the key '{shown(twice)}' twice")
-    return members
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"has the value {name}, which JSON does not know")
-
-
-def _digits(literal: str) -> str:
-    if len(literal) > DIGITS:
-        raise ValueError(f"has an integer of {len(literal):,} digits; {DIGITS:,} are allowed")
-    return literal
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_digits, parse_float=lambda literal: literal
-)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

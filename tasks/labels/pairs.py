@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,3 +66,28 @@ def encode(ys: Sequence[str], classes: Sequence[str]) -> NDArray[np.float32]:
         place = (grams * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(56)  # Fibonacci hashing, its top eight bits
         y_NC[n] = np.bincount(place.astype(np.int64), minlength=WIDTH)
     return np.asarray(y_NC / np.maximum(np.linalg.norm(y_NC, axis=1, keepdims=True), 1), dtype=np.float32)
+
+
+def widget(classes: Sequence[str]) -> Element:
+    """A field for the right text. `classes` is unused."""
+    asked = {
+        "maxSubmissions": "1",
+        "editable": "true",
+        "rows": "3",
+        "placeholder": "the right text, if the given is wrong",
+    }
+    return Element("TextArea", asked)
+
+
+def region(y: str) -> dict[str, Any]:
+    """'"Guten Tag"' -> {"type": "textarea", "value": {"text": ["Guten Tag"]}}"""
+    return {"type": "textarea", "value": {"text": [show(y)]}}
+
+
+def spoken(value: Any) -> tuple[str, ...]:
+    """{"text": ["Guten Tag"]}, or "Guten Tag" as JSON-MIN has it, -> ("Guten Tag",); not the Enter that ended it."""
+    texts = value.get("text") if isinstance(value, Mapping) else value
+    texts = [texts] if isinstance(texts, str) else texts
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("it is no text")
+    return tuple(text.removesuffix("\n") for text in texts)

@@ -11,6 +11,7 @@ A modality is one module in this folder (a file, or a package when it has much t
     example(data) -> Any               what a model is trained on: image float32 (3, H, W) in [0, 1]; text str
     DECODER                            the library that facts uses, for the report; None: Python itself
     cell                               a function (data) -> str where the item itself can stand in a table; else None
+    OBJECT                             the element of Label Studio that shows it
     FACTS                              model.Table of what is measured of an asset
     RANGES                             fact -> Range: what the gate looks at
     EMBEDDERS                          name -> embedder factory (see image/embed.py)

@@ -15,7 +15,7 @@ from .code import write_code_versions
 from .create import init
 from .data import MustRun, RemoteDown
 from .due import curate_due, published_ops, revise_due
-from .history import Diff, Revision, diff, ensure_shards, log, read_dataset, read_past, verify
+from .history import Diff, Revision, diff, ensure_shards, identity, log, read_dataset, read_past, verify
 from .publishing import Published, publish, require_published
 from .sharing import commit_run, push_record, share_drop, take_answers, unshared_drops
 from .update import prepare_run, update
@@ -31,6 +31,7 @@ __all__ = [
     "curate_due",
     "diff",
     "ensure_shards",
+    "identity",
     "init",
     "lock",
     "log",

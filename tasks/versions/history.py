@@ -57,6 +57,14 @@ class Diff:
         return [*(f"{item}: added" for item in self.added), *(f"{item}: removed" for item in self.removed), *changed]
 
 
+def identity(workspace: Path) -> str:
+    """The same name in every clone of a workspace: the commit of its first drop, before it has one its first commit."""
+    if git.git(workspace, "rev-parse", "--is-shallow-repository") == "true":
+        raise Mistake(f"Workspace '{workspace}' is a shallow clone. Run: git fetch --unshallow --tags")
+    drops = git.git(workspace, "log", "--reverse", "--diff-filter=A", "--format=%H", "--", "data/drops/*.dvc")
+    return (drops or git.git(workspace, "rev-list", "--max-parents=0", "HEAD")).split()[0]
+
+
 def _shown(y: str) -> str:
     label = json.loads(y)
     return label if isinstance(label, str) else y

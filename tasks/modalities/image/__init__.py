@@ -28,6 +28,7 @@ _HOMES = {
 }
 DECODER = "pillow"
 OFFLINE = "patches"  # the embedder that needs no download
+OBJECT = "Image"  # the element of Label Studio that shows it
 cell = None  # an image is a file
 
 

@@ -23,6 +23,7 @@ _HOMES = {
 }
 DECODER = None
 OFFLINE = "tfidf"  # the embedder that needs no download
+OBJECT = "Text"  # the element of Label Studio that shows it
 
 
 def __getattr__(name: str) -> Any:
