@@ -13,7 +13,7 @@ settings: the vectors standardised, as LogisticRegression is mostly used; of len
     best scale             of .7, 1.5, 3 and 5 on 3,000 items: outoffold.best_scale, and the same with scikit-learn
 
 Asserted in each round: average precision of the planted errors within .002 of scikit-learn's (other models: at
-most .06 below), the scale chosen by both gives agreement within .01, the refreshed probabilities equal the refitted
+most .08 below), the scale chosen by both gives agreement within .01, the refreshed probabilities equal the refitted
 ones to 1e-6. A child process that imports nothing else tells the peak memory of ours. Aims: 12 times for the
 probabilities, 50 for the refresh, 2 GiB.
 """
@@ -119,7 +119,7 @@ def probabilities(
         answers[name] = answer
         ap, theirs = precision(one, answer), precision(one, answers["scikit-learn"])
         about[name] = f"AP {ap:.4f}"
-        assert ap - theirs >= (-0.06 if name != "logistic.out_of_fold" else -0.002), (name, ap, theirs)
+        assert ap - theirs >= (-0.08 if name != "logistic.out_of_fold" else -0.002), (name, ap, theirs)
         if name == "logistic.out_of_fold":
             about[name] += f", at most {np.abs(answer - answers['scikit-learn']).max():.3f} from scikit-learn's"
         if name == "quick, refreshed":
