@@ -20,7 +20,7 @@ from .labels import kind
 from .modalities import modality
 from .model import MANIFEST, QUEUE, SCORES, Mistake, Task
 
-SIDE = 512  # pixels of an image
+SIDE = 512  # pixels of an image's longer side
 LONGEST_TEXT = 100_000  # characters; of a longer text its beginning
 GROUPS = 16  # row groups of 4 MiB kept: the queue's order is not the drops'
 
@@ -73,7 +73,7 @@ def _scored(data: Path) -> Mapping[tuple[str, str], float]:
 def _show(module: Any) -> Callable[[bytes], str]:
     """How an item stands in a task."""
     if module.cell is None:
-        return lambda content: "data:image/jpeg;base64," + base64.b64encode(module.tile(content, SIDE)).decode()
+        return lambda content: "data:image/jpeg;base64," + base64.b64encode(module.picture(content, SIDE)).decode()
 
     def text(content: bytes) -> str:
         whole = str(module.cell(content))

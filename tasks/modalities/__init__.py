@@ -7,6 +7,7 @@ A modality is one module in this folder (a file, or a package when it has much t
     size(item) -> int                  its bytes in memory
     preview(data) -> (type, bytes)     what a page shows of it: a small image/png, or the beginning as text/plain
     tile(data, side) -> bytes          where items are looked at as tiles: a small JPEG; else the page shows cards
+    picture(data, side) -> bytes       where a tile is: the same in its own shape, for a labelling tool
     sheet(tiles, side, columns) -> bytes   tiles side by side as one JPEG, at `None` an empty place
     example(data) -> Any               what a model is trained on: image float32 (3, H, W) in [0, 1]; text str
     DECODER                            the library that facts uses, for the report; None: Python itself

@@ -18,6 +18,7 @@ _HOMES = {
     "thumbnail": "decode",
     "preview": "decode",
     "tile": "tiles",
+    "picture": "tiles",
     "sheet": "tiles",
     "example": "example",
     "FACTS": "measures",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from .decode import thumbnail
+from .decode import load, thumbnail
 
 QUALITY = 82
 GROUND = (18, 22, 28)  # around an image that is not square
@@ -22,6 +22,14 @@ def tile(data: bytes, side: int) -> bytes:
         times = max(1, side // max(image.size))
         grown = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
         return _jpeg(_centred(grown, side))
+
+
+def picture(data: bytes, side: int) -> bytes:
+    """The image as a JPEG of at most `side` pixels a side, in its own shape; a tiny one is enlarged in whole pixels."""
+    image = Image.fromarray(load(data))
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    times = max(1, side // max(image.size))
+    return _jpeg(image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST))
 
 
 def sheet(tiles: Sequence[bytes | None], side: int, columns: int) -> bytes:
