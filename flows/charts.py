@@ -5,9 +5,10 @@ Colours come from the page's CSS variables, so that light and dark both read. Te
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
@@ -25,6 +26,8 @@ class Heat:
     cells: Mapping[tuple[str, str], tuple[str, int]]  # (row, column) -> what it says, its shade (0: none)
     row_word: str  # "given": what a row's name is
     column_word: str
+    links: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (row, column) -> where it leads
+    row_links: Mapping[str, str] = field(default_factory=dict)
 
 
 def shade(value: float, most: float) -> int:
@@ -75,6 +78,46 @@ def _titles(x: str, y: str) -> str:
     return f'<text class="title" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x)}</text>'
 
 
+def course(points: Sequence[tuple[str, float, tuple[float, float] | None]], *, promise: float, y: str) -> Markup:
+    """Shares with their intervals in the order of time, a promise as a dashed line: (short name, share, interval)."""
+    if not points:
+        return Markup("")
+    ticks = _round_ticks(max([promise, *(interval[1] if interval else value for _, value, interval in points)]))
+    top = ticks[-1]
+    step = (WIDTH - LEFT - 2 * RIGHT) / len(points)
+
+    def up(value: float) -> float:
+        return HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM)
+
+    parts = []
+    for value in ticks:
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(value):.1f}" y2="{up(value):.1f}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{up(value) + 4:.1f}" text-anchor="end">{100 * value:g} %</text>')
+    parts.append(
+        f'<line class="promise" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(promise):.1f}" y2="{up(promise):.1f}"/>'
+    )
+    places = [LEFT + RIGHT / 2 + step * (n + 0.5) for n in range(len(points))]
+    line_ = " ".join(f"{x:.1f},{up(value):.1f}" for x, (_, value, _) in zip(places, points, strict=True))
+    parts.append(f'<polyline class="curve" points="{line_}"/>')
+    for x, (name, value, interval) in zip(places, points, strict=True):
+        if interval:
+            low, high = interval
+            parts.append(f'<line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{up(high):.1f}" y2="{up(low):.1f}"/>')
+        kept = "kept" if value <= promise else "broken"
+        parts.append(f'<circle class="{kept}" cx="{x:.1f}" cy="{up(value):.1f}" r="5"/>')
+        parts.append(
+            f'<text class="name" x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{escape(name)}</text>'
+        )
+    return _svg(parts, y)
+
+
+def _round_ticks(most: float) -> list[float]:
+    """From 0 in steps of 1, 2 or 5 to the first that is not below `most`, in three to six steps."""
+    step = 10.0 ** math.floor(math.log10(most))
+    step *= next(part for part in (0.2, 0.5, 1.0, 2.0) if most / (step * part) <= 5.5)
+    return [round(step * n, 12) for n in range(math.ceil(most / step * (1 - 1e-9)) + 1)]
+
+
 def dots(groups: Mapping[str, Sequence[float]]) -> Markup:
     """One row a group: a dot a value, a bar at the mean; for accuracies over seeds."""
     values = [value for group in groups.values() for value in group]
@@ -105,19 +148,20 @@ def dots(groups: Mapping[str, Sequence[float]]) -> Markup:
     return _svg(parts, "accuracy by revision", height)
 
 
-def bars(rows: Sequence[tuple[str, float]], *, unit: str, label: str = "") -> Markup:
-    """Horizontal bars with their values; for seconds a stage."""
+def bars(rows: Sequence[tuple[str, float]], *, unit: str, label: str = "", whole: bool = False) -> Markup:
+    """Horizontal bars with their values; for seconds a stage, or, `whole`, for counts."""
     if not rows:
         return Markup("")
     top = max(value for _, value in rows) or 1.0
-    row_height, left = 24, 80
+    row_height, left = 24, 112 if whole else 80
     parts = []
     for index, (name, value) in enumerate(rows):
         y = index * row_height
-        width = value / top * (WIDTH - left - 70)
+        width = value / top * (WIDTH - left - (110 if whole else 70))
+        said = f"{value:,.0f}" if whole else f"{value:.1f}"
         parts.append(f'<text class="name" x="{left - 8}" y="{y + 16}" text-anchor="end">{escape(name)}</text>')
         parts.append(f'<rect class="bar" x="{left}" y="{y + 5}" width="{max(width, 1):.1f}" height="14" rx="3"/>')
-        parts.append(f'<text x="{left + width + 6:.1f}" y="{y + 16}">{value:.1f} {escape(unit)}</text>')
+        parts.append(f'<text x="{left + width + 6:.1f}" y="{y + 16}">{said} {escape(unit)}</text>')
     return _svg(parts, label or f"{unit} a stage", row_height * len(rows))
 
 

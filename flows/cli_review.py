@@ -31,9 +31,10 @@ def review(
         str | None, typer.Option(help="Who sits at this machine.", envvar="ASSAY_REVIEWER", metavar="NAME")
     ] = None,
 ) -> None:
-    """The review page: today's doubtful items, worst first; prints its link. Ctrl-C ends it, no answer is lost.
+    """The review page and the dashboards: today's doubtful items, worst first; prints the link. Ctrl-C ends it.
 
-    On loopback the link lets you in once; other people get a token each: assay reviewer add NAME.
+    On loopback the link lets you in once; other people get a token each: assay reviewer add NAME. Where the pages are
+    served already, by `assay up` or another `assay review`, it prints a new link to them and is done.
 
     Example: assay review --reviewer maria
     """
@@ -41,17 +42,26 @@ def review(
     from tasks.review import guard, people
 
     known = people.people(root)
-    if reviewer is None and not known and guard.is_loopback(host):
-        reviewer = "owner"  # as in `assay accept`: nobody has said who else could come in
-    if reviewer is not None:
+    if guard.is_loopback(host):
+        reviewer = people.at_this_machine(known, reviewer)
+    elif reviewer is not None:
         people.check_person(reviewer)
     names = tuple(allow or ())
     guard.hosts_of(host, names, known)  # a sentence before anything is loaded
-    from tasks.review.server import serve
+    from tasks.review import served, server
 
-    serve(
-        root, host=host, port=port, reviewer=reviewer, hosts=names, say=lambda line: console.print(Text(line)), now=now
-    )
+    if (there := served.find(root)) is not None:
+        _say(server.link(root, there.url, reviewer))
+        _say(f"The pages are served already, by process {there.pid}; that one ends them.")
+        return
+    from . import dashboard
+
+    pages = dashboard.further(root, lambda: dashboard.NO_PREFECT)
+    server.serve(root, host=host, port=port, reviewer=reviewer, hosts=names, say=_say, now=now, further=pages)
+
+
+def _say(line: str) -> None:
+    console.print(Text(line))
 
 
 @reviewers.command()

@@ -22,9 +22,12 @@ app = typer.Typer()
 def up(
     workspace: Workspace = HERE,
     port: Annotated[int, typer.Option(help="Of the Prefect server; another one if it is taken.")] = 4200,
-    page_port: Annotated[int, typer.Option(help="Of the page; another one if it is taken.")] = 8710,
+    page_port: Annotated[int, typer.Option(help="Of the pages; another one if it is taken.")] = 8710,
+    reviewer: Annotated[
+        str | None, typer.Option(help="Who sits at this machine.", envvar="ASSAY_REVIEWER", metavar="NAME")
+    ] = None,
 ) -> None:
-    """Server, cpu and gpu workers, watcher and page on loopback; prints the links. Ctrl-C ends all.
+    """Server, cpu and gpu workers, watcher, dashboards and review on loopback; prints the links. Ctrl-C ends all.
 
     A complete drop put into data/incoming runs by itself, and ends as a queue.
 
@@ -33,7 +36,7 @@ def up(
     root = open_workspace(workspace)
     from .up import up as stay
 
-    stay(root, _say, port=port, page_port=page_port)
+    stay(root, _say, port=port, page_port=page_port, reviewer=reviewer)
 
 
 @app.command()

@@ -1,85 +1,97 @@
-"""What does the engineer on call see? A page at /, /metrics for Prometheus, /health; read-only, on loopback only.
+"""What does the engineer on call see? The dashboards at /, /metrics for Prometheus, /health; the review beside them.
 
     python -P -m flows.dashboard WORKSPACE --port 8710
 
 Reads   the workspace through sight.py, the Prefect server through runs.py
-Writes  nothing
+Writes  nothing itself; the review on the same address (tasks/review/) writes the journal
 
-Covered: other Host names (DNS rebinding), other methods, paths outside FILES, links out of the workspace, hostile text,
-framing, scripts. Not covered: another user of this machine, who can reach loopback too: the page has no password.
+Who may read: this machine reads the figures without a session, as Prometheus does; what shows items or people (the
+revisions, the files that hold pictures, names) needs one. Reached by any other name, everything needs one: OPEN_HERE.
+Covered by tasks/review/guard.py: other Host names (DNS rebinding), other methods, rates; here: paths outside FILES,
+links out of the workspace, hostile text, framing, scripts. Not covered: another user of this machine reads the figures.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import jinja2
-import uvicorn
-from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import BaseRoute, Route
 
-from tasks.review.guard import LOOPBACK, SAFE
+from tasks.model import AssayError, Verdict
+from tasks.review.desk import Desk
+from tasks.review.people import Session
+from tasks.review.server import Further, serve
 
-from . import environment, overview
+from . import dashboard_revisions, environment, overview
+from .clock import now as clock
 from .exporter import CONTENT_TYPE, exposition
+from .links import of_place
 from .sight import Sight
+from .state import Server
 
 PORT = 8710
+OPEN_HERE = ("/", "/metrics", "/health", "/page.css")
 FILES: Mapping[str, tuple[str, str]] = {  # name in the address -> file of the workspace, media type
     "report.html": ("report.html", "text/html"),
     "validation.html": ("data/validate/report.html", "text/html"),
     "noise.json": ("data/audit/noise.json", "application/json"),
     "confusions.csv": ("data/audit/confusions.csv", "text/csv"),
 }
-COMMON = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-OWN = f"{COMMON}; style-src 'self'"
-MADE_BY_A_RUN = f"{COMMON}; style-src 'unsafe-inline'; img-src data:; sandbox"  # pages that hold their style inside
+COMMON = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+OWN = f"{COMMON}; style-src 'self'; img-src 'self'; form-action 'self'"
+MADE_BY_A_RUN = f"{COMMON}; form-action 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"  # style inside
+NO_PREFECT = Server(False, "Runs are shown on the page of: assay up")
+
+Look = Callable[[], Server]
 
 
-class _Guarded:
-    """Puts the security headers on every answer, refusals included."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in {**SAFE, "content-security-policy": OWN}.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, guarded)
+def further(workspace: Path, runs: Look) -> Further:
+    """The dashboards of one workspace, for the server of the review; `runs` tells of the Prefect server."""
+    return Further(lambda desk: routes(workspace, runs, desk), OPEN_HERE)
 
 
-def app(workspace: Path) -> Starlette:
-    """The page of one workspace; it asks nothing of the disk or the server before the first request."""
-    from .runs import Runs  # Prefect makes its home at import: `main` says where, first
-
-    sight, runs = Sight(workspace), Runs()
+def routes(workspace: Path, runs: Look, desk: Desk | None) -> Sequence[BaseRoute]:
+    """The pages; they ask nothing of the disk or the server before the first request."""
+    sight = Sight(workspace, None if desk is None else lambda: _said(desk))
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("flows", "."), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     look = templates.get_template("page.css").render()
 
+    def shown(name: str, told: Mapping[str, object], status: int = 200) -> Response:
+        return HTMLResponse(templates.get_template(name).render(**told), status, {"content-security-policy": OWN})
+
     def page(request: Request) -> Response:
-        shown = overview.overview(sight.look(), runs.look(), sight.workspace, time.time())
-        files = {name for name in FILES if _file(sight.workspace, name) is not None}
-        return HTMLResponse(templates.get_template("dashboard.html.j2").render(**shown, files=files))
+        session: Session | None = request.state.session
+        told = overview.overview(sight.look(), runs(), sight.workspace, time.time(), place)
+        files = {name for name in FILES if session is not None and _file(sight.workspace, name) is not None}
+        return shown("dashboard.html.j2", {**told, "files": files, "session": session})
+
+    def place(item: str) -> str | None:
+        if desk is None:
+            return None
+        try:
+            n = desk.catalogue().place.get(item)
+        except (AssayError, OSError):  # no items now
+            return None
+        return None if n is None else of_place(n)
+
+    def study(request: Request) -> Response:
+        name = str(request.path_params["name"])
+        shown = {one.file for one in sight.look().studies}
+        path = sight.workspace / ".assay" / "studies" / name
+        if name not in shown or path.is_symlink() or not path.is_file():
+            return PlainTextResponse("Not found", 404)
+        return Response(path.read_bytes(), media_type="text/html", headers={"content-security-policy": MADE_BY_A_RUN})
 
     def metrics(request: Request) -> Response:
-        return Response(exposition(sight.look(), runs.look(), time.time()), headers={"content-type": CONTENT_TYPE})
+        return Response(exposition(sight.look(), runs(), time.time()), headers={"content-type": CONTENT_TYPE})
 
     def health(request: Request) -> Response:
         there = (sight.workspace / "params.yaml").is_file()
@@ -97,19 +109,20 @@ def app(workspace: Path) -> Starlette:
             path.read_bytes(), media_type=FILES[name][1], headers={"content-security-policy": MADE_BY_A_RUN}
         )
 
-    return Starlette(
-        routes=[
-            Route("/", page),
-            Route("/metrics", metrics),
-            Route("/health", health),
-            Route("/page.css", style),
-            Route("/files/{name}", file),
-        ],
-        middleware=[
-            Middleware(_Guarded),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK), www_redirect=False),
-        ],
-    )
+    return [
+        Route("/", page),
+        Route("/metrics", metrics),
+        Route("/health", health),
+        Route("/page.css", style),
+        Route("/files/{name}", file),
+        Route("/studies/{name}", study),
+        *dashboard_revisions.routes(workspace, desk, shown),
+    ]
+
+
+def _said(desk: Desk) -> Sequence[Verdict]:
+    desk.writer.look()  # what `assay answer` has written meanwhile
+    return desk.writer.said()
 
 
 def _file(workspace: Path, name: str) -> Path | None:
@@ -120,21 +133,27 @@ def _file(workspace: Path, name: str) -> Path | None:
     return path if path.is_relative_to(workspace.resolve()) and path.is_file() else None
 
 
-def serve(workspace: Path, port: int = PORT) -> None:
-    """Serve the page on loopback until the process is told to stop; there is no way to bind another address."""
-    settings: dict[str, Any] = {"host": "127.0.0.1", "port": port, "log_level": "warning", "server_header": False}
-    uvicorn.run(app(workspace), **settings, access_log=False, proxy_headers=False)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -P -m flows.dashboard", description="The page of one workspace.")
+    parser = argparse.ArgumentParser(prog="python -P -m flows.dashboard", description="The pages of one workspace.")
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--port", type=int, default=PORT, help=f"on 127.0.0.1; default {PORT}")
     arguments = parser.parse_args()
     if not (arguments.workspace / "params.yaml").is_file():
         parser.exit(1, f"Folder '{arguments.workspace}' is no workspace. Run: assay init {arguments.workspace}\n")
     environment.prepare(arguments.workspace)
-    serve(arguments.workspace, arguments.port)
+    from .runs import Runs  # Prefect makes its home at import: `prepare` has said where
+
+    serve(
+        arguments.workspace,
+        host="127.0.0.1",  # there is no way to bind another address here: that is `assay review --host`
+        port=arguments.port,
+        reviewer=None,  # a link would end in a log: `assay review` prints one
+        hosts=(),
+        say=print,
+        now=clock,
+        further=further(arguments.workspace, Runs().look),
+        stay=True,
+    )
 
 
 if __name__ == "__main__":

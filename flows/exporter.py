@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -17,10 +16,8 @@ from prometheus_client.registry import Collector
 
 from .metrics import METRICS
 from .noise_history import folded, largest
-from .state import State
-
-if TYPE_CHECKING:  # it imports Prefect
-    from .runs import Server
+from .slices import counted
+from .state import Server, State
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -96,10 +93,21 @@ def _of_the_deliveries(state: State, now: float) -> Iterator[Sample]:
 def _of_the_labels(state: State, now: float) -> Iterator[Sample]:
     if state.queue is not None:
         yield "assay_queue_items", (), state.queue
+        yield "assay_queue_open_items", (), sum(one.open for one in state.backlog)
     if state.queue_since is not None:
         yield "assay_queue_oldest_seconds", (), max(0.0, now - state.queue_since)
     yield "assay_answers_total", (), state.answers
     yield "assay_answers_unapplied", (), state.unapplied
+    yield "assay_noise_promised_ratio", (), state.sla.noise
+    for kind in ("class", "other") if state.slices else ():
+        those = [one for one in state.slices if (one.kind == "given") == (kind == "class")]
+        for verdict, count in counted(those, state.sla.noise).items():
+            yield "assay_slices", (kind, verdict), count
+    for check in state.tally.checks:
+        if check.precision is not None:
+            yield "assay_check_precision_ratio", (check.name,), check.precision.value
+    for kind in ("question", "issue"):
+        yield "assay_waiting", (kind,), sum(one.kind == kind for one in state.tally.waiting)
     chosen = largest(state.noise)
     for noise in state.noise:
         if noise.rate is not None:

@@ -174,6 +174,13 @@ ROWS: tuple[tuple[str, tuple[Metric, ...]], ...] = (  # row of the Grafana dashb
         (
             _gauge("assay_queue_items", "Doubtful items in the queue.", "short", "Queue", "assay_queue_items"),
             _gauge(
+                "assay_queue_open_items",
+                "Items of the queue without an answer.",
+                "short",
+                "Queue, without an answer",
+                "assay_queue_open_items",
+            ),
+            _gauge(
                 "assay_queue_oldest_seconds",
                 "Seconds since the drop of the oldest queued item was received.",
                 "s",
@@ -200,6 +207,38 @@ ROWS: tuple[tuple[str, tuple[Metric, ...]], ...] = (  # row of the Grafana dashb
                 "Noise by revision",
                 "assay_noise_ratio",
                 "revision",
+            ),
+            _gauge(
+                "assay_noise_promised_ratio",
+                "The share of wrong labels that is promised at most: sla.noise of params.yaml.",
+                "percentunit",
+                "Noise that is promised",
+                "assay_noise_promised_ratio",
+            ),
+            _gauge(
+                "assay_slices",
+                "Classes and other slices that keep the promise (pass), break it (fail), or may do either (unclear).",
+                "short",
+                "Slices against the promise",
+                "assay_slices",
+                "kind",
+                "verdict",
+            ),
+            _gauge(
+                "assay_check_precision_ratio",
+                "Share of a check's findings that people decided in which the label was wrong.",
+                "percentunit",
+                "Precision of each check",
+                "assay_check_precision_ratio",
+                "check",
+            ),
+            _gauge(
+                "assay_waiting",
+                "Questions without an answer, and open issues.",
+                "short",
+                "Questions and issues",
+                "assay_waiting",
+                "kind",
             ),
             _gauge(
                 "assay_model_agreement_ratio",

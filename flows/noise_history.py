@@ -26,6 +26,7 @@ class Noise:
     rate: float | None  # estimated share of wrong labels, [0, 1]
     agreement: float | None  # share of labels with which the model agrees out of fold, [0, 1]
     classes: Mapping[str, tuple[int, float]] = field(default_factory=dict)  # class -> items, share of wrong labels
+    interval: tuple[float, float] | None = None  # of the rate, 95 %, as far as the model can tell
 
 
 def from_document(revision: str, document: Mapping[str, Any]) -> Noise:
@@ -33,7 +34,9 @@ def from_document(revision: str, document: Mapping[str, Any]) -> Noise:
     classes = {
         str(name): (int(one["items"]), float(one["noise_rate"])) for name, one in document.get("classes", {}).items()
     }
-    return Noise(revision, _figure(document, "noise_rate"), _figure(document, "accuracy_out_of_fold"), classes)
+    low, high = _figure(document, "noise_low"), _figure(document, "noise_high")
+    rate, agreement = _figure(document, "noise_rate"), _figure(document, "accuracy_out_of_fold")
+    return Noise(revision, rate, agreement, classes, None if low is None or high is None else (low, high))
 
 
 def _figure(document: Mapping[str, Any], name: str) -> float | None:

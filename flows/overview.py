@@ -1,28 +1,28 @@
 """How is a workspace told on one page? Plain values for dashboard.html.j2 from what sight.py and runs.py saw.
 
-Pure functions but for the confusions, which are read here. Times are seconds since 1970; what is unknown is a dash.
+Pure functions; panels.py has those of labels, queue and people. Times are seconds since 1970; an unknown is a dash.
 """
 
 from __future__ import annotations
 
 import shlex
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import charts
+from . import charts, panels
 from .charts import Heat, shade
-from .confusion import confusion
-from .noise_history import NOW, folded, largest
-from .state import Arrival, State
-
-if TYPE_CHECKING:  # it imports Prefect
-    from .runs import Run, Server
+from .confusion import heat_of, is_dense
+from .exporter import samples
+from .links import in_grid
+from .noise_history import NOW, OTHER, folded, largest
+from .state import Arrival, Run, Server, State
 
 UNKNOWN = "\N{EN DASH}"
 MOST = 30  # rows of a list; the rest are counted
+RECENT = 12  # revisions
 RAISED = "Flow run encountered an exception: "  # Prefect's words before those of the error
 FULL = 0.25  # the share of wrong labels that gets the darkest shade, or the largest there is
 NEXT = {"complete": "assay run", "held": "assay receive"}  # a growing delivery needs nobody
@@ -38,6 +38,9 @@ SHAPES = {  # a state is told by word and shape as well as by colour: page.css h
     "failed": "▲",
     "crashed": "▲",
     "cancelled": "■",
+    "pass": "●",
+    "unclear": "○",
+    "fail": "▲",
     "offline": "■",
 }
 PAGES = (
@@ -48,8 +51,10 @@ PAGES = (
 )
 
 
-def overview(state: State, server: Server, workspace: Path, now: float) -> dict[str, Any]:
-    """Everything that the page shows."""
+def overview(
+    state: State, server: Server, workspace: Path, now: float, place: Callable[[str], str | None] = lambda item: None
+) -> dict[str, Any]:
+    """Everything that the page shows; `place`: item -> its address in the review."""
     newest = state.revisions[0] if state.revisions else None
     return {
         "name": state.name,
@@ -67,8 +72,19 @@ def overview(state: State, server: Server, workspace: Path, now: float) -> dict[
         "unapplied": state.unapplied,
         "unread": state.unread,
         "revisions": revisions(state),
+        "revisions_more": max(0, len(state.revisions) - RECENT),
         "classes": by_class(state),
-        "confusion": confusion(workspace / "data" / "audit" / "confusions.csv"),
+        "noise": panels.noise(state),
+        "promises": panels.promises(state),
+        "confusion": heat_of(state.confused, linked=True),
+        "dense": is_dense(state.confused),
+        "pairs": panels.pairs(state),
+        "backlog": panels.backlog(state, now, age),
+        "people": panels.people(state),
+        "detectors": panels.detectors(state),
+        "opened": panels.waiting(state, now, age, place),
+        "studies": state.studies,
+        "accuracies": charts.dots({tag.removeprefix("dataset@"): seeds for tag, seeds in state.accuracy.items()}),
         "drops": list(reversed(state.drops))[:MOST],
         "drops_more": max(0, len(state.drops) - MOST),
         "server": server,
@@ -79,7 +95,7 @@ def overview(state: State, server: Server, workspace: Path, now: float) -> dict[
             if one.seen is not None and now - one.seen < 86_400
         ],
         "idle": [pool for pool in server.pools if not any(one.online for one in server.workers if one.pool == pool)],
-        "seconds": charts.bars([(stage.name, stage.seconds) for stage in state.stages], unit="s"),
+        "stages": stages(state, server, now),
         "quarantine": sorted(state.quarantine.items()),
     }
 
@@ -106,11 +122,14 @@ def revisions(state: State) -> list[dict[str, Any]]:
     told = {noise.revision: noise for noise in state.noise}
     rows: list[dict[str, Any]] = []
     if NOW in told:
-        rows.append({"tag": NOW, "at": "not published", "counts": {}, "noise": told[NOW], "accuracy": ""})
-    for one in state.revisions[:MOST]:
+        rows.append({"tag": NOW, "at": "not published", "counts": {}, "noise": told[NOW], "accuracy": "", "diff": None})
+    for one in state.revisions[:RECENT]:
         accuracy = percent(state.accuracy.get(one.tag, ()))
         at = one.at[:16].replace("T", " ")
-        rows.append({"tag": one.tag, "at": at, "counts": one.counts, "noise": told.get(one.tag), "accuracy": accuracy})
+        parent = None if one.parent is None else one.parent.removeprefix("dataset@")
+        diff = None if parent is None else f"/revisions/{parent}..{one.tag.removeprefix('dataset@')}"
+        told_ = {"noise": told.get(one.tag), "accuracy": accuracy, "diff": diff}
+        rows.append({"tag": one.tag, "at": at, "counts": one.counts, **told_})
     return rows
 
 
@@ -125,7 +144,24 @@ def by_class(state: State) -> Heat:
     rows = list(dict.fromkeys([*chosen, *(name for name, _ in cells)]))
     most = max([FULL, *cells.values()])
     shown = {key: ("0" if rate == 0 else f"{100 * rate:.1f}", shade(rate, most)) for key, rate in cells.items()}
-    return Heat(rows, columns, shown, "class", "revision")
+    links = {name: in_grid(given=name) for name in rows if name != OTHER}
+    return Heat(
+        rows, columns, shown, "class", "revision", {(row, one): links[row] for row, one in shown if row in links}, links
+    )
+
+
+def stages(state: State, server: Server, now: float) -> list[Mapping[str, str]]:
+    """One row a stage: did the newest run of its flow need it, when did it last work, and how long?"""
+    ran = {labels[0]: value for name, labels, value in samples(state, server, now) if name == "assay_stage_ran"}
+    return [
+        {
+            "name": one.name,
+            "state": {True: "ran", False: "nothing new"}.get(bool(ran[one.name]), "") if one.name in ran else UNKNOWN,
+            "seconds": age(one.seconds) if one.seconds >= 10 else f"{one.seconds:.1f} s",
+            "since": f"{age(now - one.ended)} ago",
+        }
+        for one in state.stages
+    ]
 
 
 def _arrival(one: Arrival, now: float) -> Mapping[str, str]:

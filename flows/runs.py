@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,6 +23,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, PREFECT_UI_URL, temporary_settings
 
+from .state import Run, Server, Worker
+
 ENDED = ("completed", "failed", "crashed", "cancelled")
 OPEN = ("running", "pending", "late")
 FLOWS = 20  # names told; a server has a handful
@@ -33,48 +34,6 @@ PATIENCE = 2.0  # seconds for one answer of the server
 DAY = timedelta(days=1)
 
 UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, PrefectException, OSError, RuntimeError, ValueError)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One flow run."""
-
-    id: str
-    flow: str
-    state: str  # completed, failed, crashed, cancelled, running, pending, late, ...
-    started: float | None  # seconds since 1970; None: not yet
-    ended: float | None
-    message: str = ""
-    name: str = ""  # for `work` the stage, and which shard of it
-
-    def seconds(self, now: float) -> float | None:
-        """How long it took, or has taken until `now`."""
-        return None if self.started is None else max(0.0, (self.ended or now) - self.started)
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """One worker, as the server knows it."""
-
-    pool: str
-    name: str
-    seen: float | None  # its last heartbeat, seconds since 1970
-    online: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """The Prefect server at one moment."""
-
-    up: bool
-    why: str = ""  # it is not up
-    ui: str = ""  # address of its pages
-    counts: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (flow, state) -> runs of the last day
-    newest: Sequence[Run] = ()  # of each flow, the run that ended last
-    open: Sequence[Run] = ()
-    recent: Sequence[Run] = ()  # newest first, open ones among them
-    pools: Sequence[str] = ()
-    workers: Sequence[Worker] = ()
 
 
 class Runs:

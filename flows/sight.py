@@ -1,29 +1,50 @@
 """What is the state of a workspace, in figures? For a page and a scrape that may ask every few seconds.
 
-Reads   data/<stage>.json, thin columns of data/ingest, data/triage and data/validate, data/audit/noise.json now and at
-        the last ten revisions, data/verdicts, .assay/{journal, arrivals.json, accuracy.json}
+Reads   data/<stage>.json, thin columns of data/ingest, data/triage, data/validate and of all findings, data/audit/
+        {scores.parquet, confusions.csv, noise.json}, noise.json at the last ten revisions, data/verdicts, params.yaml,
+        .assay/{journal, arrivals.json, accuracy.json, studies}
 Writes  nothing, takes no lock
 
 Each part is kept until one of its files changes (place, time, size). While a stage runs its files are absent: then its
-part is None or empty. A part that cannot be read is left out, and `unread` says which and why.
+part is None or empty. A part that cannot be read is left out, and `unread` says which and why. What people have said is
+counted anew at most a tenth of the time, however often somebody asks.
 """
 
 from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tasks import STAGES, store, versions
+from tasks import STAGES, journal, params, store, versions
 from tasks.formats import shown
-from tasks.model import ANNOTATIONS, DUPLICATES, GATE, MANIFEST, QUARANTINE, QUEUE, AssayError, Table
+from tasks.model import (
+    ANNOTATIONS,
+    DUPLICATES,
+    FINDINGS,
+    GATE,
+    MANIFEST,
+    QUARANTINE,
+    QUEUE,
+    AssayError,
+    Table,
+    Task,
+    Verdict,
+)
+from tasks.policy import Sla
 
+from . import slices
+from .confusion import confused
 from .noise_history import NOISE, Noise, from_document, now_and_then
-from .state import Arrival, Drop, Stage, State
+from .slices import Slice
+from .state import Arrival, Backlog, Drop, Stage, State, Study
+from .tally import Tally
+from .tally import tally as count
 
 REVISIONS = 10  # the newest ones, whose noise is told
 UNREADABLE = (AssayError, OSError, ValueError, KeyError, TypeError, AttributeError)  # absent, torn, of another shape
@@ -34,9 +55,13 @@ T = TypeVar("T")
 class Sight:
     """Looks at one workspace again and again; several threads may share it."""
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, said: Callable[[], Sequence[Verdict]] | None = None) -> None:
+        """`said`: every verdict in the order in which they count, where somebody holds them in memory already."""
         self.workspace = workspace.resolve()
+        self._said = said or (lambda: journal.everything(self.workspace))
+        self._counted = (0.0, 0.0)  # when what people said was counted last, and the seconds that it took
         self._data = self.workspace / "data"
+        self._params = self.workspace / "params.yaml"
         self._kept: dict[str, tuple[Any, Any]] = {}
         self._unread: dict[str, str] = {}
         self._past: dict[str, Noise] = {}  # by commit: a revision does not change
@@ -50,6 +75,7 @@ class Sight:
             looked, arrivals = self._arrivals()
             answers, unapplied = self._answers()
             revisions, past = self._revisions()
+            tally = self._tally(queue)
             return State(
                 name=self.workspace.name,
                 stages=self._stages(),
@@ -67,6 +93,12 @@ class Sight:
                 unapplied=unapplied,
                 disk_free=disk.free,
                 disk_total=disk.total,
+                sla=self._keep("sla", [self._params], lambda: params.section(self._params, "sla", Sla), Sla()),
+                slices=self._slices(),
+                confused=self._confused(),
+                backlog=self._backlog(queue, tally.answered),
+                tally=tally,
+                studies=self._studies(),
                 unread=dict(sorted(self._unread.items())),
             )
 
@@ -185,6 +217,75 @@ class Sight:
         path = self.workspace / NOISE
         return self._keep("noise", [path], lambda: from_document("now", store.read_json(path)), None)
 
+    def _slices(self) -> tuple[Slice, ...]:
+        files = [self._params, self._data / "audit" / "scores.parquet", *self._manifest()]
+        return self._keep("slices", files, lambda: slices.read(self._data, self._task().kind), ())
+
+    def _task(self) -> Task:
+        return params.section(self._params, "task", Task)
+
+    def _manifest(self) -> list[Path]:
+        return sorted((self._data / "ingest" / "manifest").glob("*.parquet"))
+
+    def _confused(self) -> tuple[tuple[str, str, int], ...]:
+        path = self._data / "audit" / "confusions.csv"
+        return self._keep("confusions", [path], lambda: confused(path), ())
+
+    def _backlog(self, queue: tuple[str, ...] | None, answered: Collection[str]) -> tuple[Backlog, ...]:
+        waiting, received = set(queue or ()), {drop.drop: moment(drop.at) for drop in self._drops()}
+        open_, found = waiting - set(answered), []
+        for path in self._manifest() if waiting else ():
+
+            def read(path: Path = path) -> tuple[str, ...]:
+                return _column(path, MANIFEST, "item")
+
+            none: tuple[str, ...] = ()
+            items = self._keep(f"items {path.stem}", [path], read, none)
+            mine = waiting.intersection(items)
+            if mine:
+                found.append(Backlog(path.stem, received.get(path.stem), len(mine), len(mine & open_)))
+        return tuple(sorted(found, key=lambda one: (one.since is None, one.since or 0.0, one.drop)))
+
+    def _tally(self, queue: tuple[str, ...] | None) -> Tally:
+        """What people have said, by what they were shown; the items that each check finds today come with it."""
+        at, took = self._counted
+        if "tally" in self._kept and time.monotonic() - at < 9 * took:
+            kept: Tally = self._kept["tally"][1]
+            return kept
+        findings = [self._data / stage / "findings.parquet" for stage in ("audit", "detect")]
+
+        def read() -> Tally:
+            began = time.monotonic()
+            found: dict[str, set[str]] = {}
+            for path in findings:
+                if path.exists():
+                    table = store.read_table(path, FINDINGS, columns=["item", "check"])
+                    for item, check in zip(table["item"], table["check"], strict=True):
+                        found.setdefault(check, set()).add(item)
+            delivered: dict[str, str] = {}
+            for path in self._manifest():
+                table = store.read_table(path, MANIFEST, columns=["item", "y"])
+                delivered |= dict(zip(table["item"], table["y"], strict=True))
+            told = count(self._said(), delivered, found, time.time())
+            self._counted = time.monotonic(), time.monotonic() - began
+            return told
+
+        return self._keep("tally", [*self._logs(), *findings, *self._manifest()], read, Tally())
+
+    def _studies(self) -> tuple[Study, ...]:
+        found = []
+        for path in sorted((self.workspace / ".assay" / "studies").glob("before-after-*.json")):
+
+            def read(path: Path = path) -> tuple[float, Study]:
+                told = store.read_json(path)
+                words = " ".join(map(str, told["sentences"]))
+                one = Study(str(told["a"]), str(told["b"]), str(told["claim"]), words, f"{path.stem}.html")
+                return path.stat().st_mtime, one
+
+            if (study := self._keep(f"study {path.stem}", [path], read, None)) is not None:
+                found.append(study)
+        return tuple(one for _, one in sorted(found, key=lambda pair: -pair[0]))
+
     def _accuracy(self) -> Mapping[str, tuple[float, ...]]:
         path = self.workspace / ".assay" / "accuracy.json"
 
@@ -194,7 +295,7 @@ class Sight:
         return self._keep("accuracy", [path], read, {})
 
     def _answers(self) -> tuple[int, int]:
-        logs = [*(self._data / "verdicts").glob("*.jsonl"), *(self.workspace / ".assay" / "journal").glob("*.jsonl")]
+        logs = self._logs()
         revised = self._data / "revise.json"
 
         def read() -> tuple[int, int]:
@@ -203,7 +304,11 @@ class Sight:
             applied = store.read_report(revised).counts.get("answers", 0) if revised.exists() else 0
             return given, max(0, given - applied)
 
-        return self._keep("answers", [*sorted(logs), revised], read, (0, 0))
+        return self._keep("answers", [*logs, revised], read, (0, 0))
+
+    def _logs(self) -> list[Path]:
+        folders = (self._data / "verdicts", self.workspace / ".assay" / "journal")
+        return sorted(path for folder in folders for path in folder.glob("*.jsonl"))
 
 
 KINDS: Mapping[str, tuple[Table, str]] = {

@@ -17,6 +17,7 @@ from types import FrameType
 
 from tasks import telemetry
 from tasks.model import Mistake
+from tasks.review import people, served
 
 from . import address, children, server
 
@@ -28,10 +29,24 @@ GENTLE = 0.5  # seconds between two looks at the children
 Say = Callable[[str], None]
 
 
-def up(workspace: Path, say: Say, *, port: int = 4200, page_port: int = 8710, seconds: float | None = None) -> None:
-    """Start everything, print the links through `say`, and stay until Ctrl-C, SIGTERM or for `seconds`."""
+def up(
+    workspace: Path,
+    say: Say,
+    *,
+    port: int = 4200,
+    page_port: int = 8710,
+    reviewer: str | None = None,
+    seconds: float | None = None,
+) -> None:
+    """Start everything, print the links through `say`, and stay until Ctrl-C, SIGTERM or for `seconds`.
+
+    `reviewer`: who sits at this machine, for the link of the review.
+    """
     if (running := address.find(workspace)) is not None:
         raise Mistake(f"The workspace is up already: {running.ui} (process {running.pid}). End it there with Ctrl-C.")
+    if (there := served.find(workspace)) is not None:
+        raise served.Taken(there)
+    reviewer = people.at_this_machine(people.people(workspace), reviewer)
     here = address.new(port, page_port)
     started: list[children.Child] = []
     plans = _plans(workspace, here)
@@ -50,7 +65,7 @@ def up(workspace: Path, say: Say, *, port: int = 4200, page_port: int = 8710, se
         server.set_up(workspace, here.environment)
         started += [start(name) for name in plans if name != "server"]
         address.remember(workspace, here)
-        for line in links(here):
+        for line in links(workspace, here, reviewer):
             say(line)
         _stay(started, start, say, seconds)
     except KeyboardInterrupt:
@@ -61,10 +76,14 @@ def up(workspace: Path, say: Say, *, port: int = 4200, page_port: int = 8710, se
     say("Everything has ended. What was done is kept; `assay up` goes on with it.")
 
 
-def links(here: address.Server) -> list[str]:
+def links(workspace: Path, here: address.Server, reviewer: str | None) -> list[str]:
     """What a person needs to know, one line each."""
+    from tasks.review.server import link  # once, after everything has been started
+
     return [
-        f"Page           {here.page}",
+        f"Dashboards     {here.page}",
+        f"Review         {link(workspace, here.page, reviewer)}",
+        "  a new link   assay review",
         f"Prefect        {here.ui}",
         f"  password     {here.auth}",
         f"Metrics        {here.page}/metrics",

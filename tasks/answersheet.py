@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import ModuleType
+from typing import Any
 
 from . import answers
 from .formats import Record
@@ -43,7 +44,7 @@ class Known:
     kind: ModuleType  # of labels/
     said: tuple[Verdict, ...]  # every verdict so far, in the order in which they count
     revision: str | None = None  # the newest tag
-    shown: Mapping[str, Mapping[str, float | int]] = field(default_factory=dict)  # item -> its p_wrong and rank
+    shown: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # item -> its p_wrong, rank and checks
     assets: Mapping[str, str] = field(default_factory=dict)  # item -> sha256 of its content
 
 

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from . import annotated, answers, answersheet, durable, handout, params, sample, store
 from .answersheet import NAMESPACE, Known, check_reviewer
@@ -243,8 +244,8 @@ def _known(workspace: Path) -> Known:
     return Known(delivered, current, withdrawn, tuple(sorted(classes)), kind_, said, tag, _shown(data), assets)
 
 
-def _shown(data: Path) -> dict[str, Mapping[str, float | int]]:
-    """Doubted item -> its p_wrong and rank in the queue: an answer keeps them, because the next audit moves them.
+def _shown(data: Path) -> dict[str, Mapping[str, Any]]:
+    """Doubted item -> its p_wrong, rank and checks in the queue: an answer keeps them, the next audit moves them.
 
     Not of the rows that are there only because they were drawn: these show no p_wrong of their own.
     """
@@ -252,7 +253,11 @@ def _shown(data: Path) -> dict[str, Mapping[str, float | int]]:
     queue = store.read_table(path, QUEUE) if path.exists() else store.frame(QUEUE)
     columns = (queue[name] for name in ("item", "checks", "p_wrong", "rank"))
     return {
-        item: {"p_wrong": round(float(p), 6), "rank": int(rank)}
+        item: {
+            "p_wrong": round(float(p), 6),
+            "rank": int(rank),
+            "checks": [check for check in checks.split(",") if check != sample.CHECK],
+        }
         for item, checks, p, rank in zip(*columns, strict=True)
         if checks != sample.CHECK
     }

@@ -1,7 +1,7 @@
-"""When does a run begin by itself, and where does each stage run?
+"""When does a run begin by itself, where does each stage run, and how good must the labels be?
 
-Two sections of params.yaml that are no stage's: `watch:` and `place:`. They change no byte of any result, so no stage
-follows from them.
+Three sections of params.yaml that are no stage's: `watch:`, `place:` and `sla:`. They change no byte of any result, so
+no stage follows from them.
 """
 
 from __future__ import annotations
@@ -57,4 +57,20 @@ class Place:
             raise ValueError("shards in [1, 64] is allowed")
 
 
-SECTIONS = {"watch": Watch, "place": Place}
+@dataclass(frozen=True, slots=True)
+class Sla:
+    """What the dataset is promised to be; the dashboards say where it is not."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic, never changed
+
+    noise: float = 0.02  # the share of wrong labels, at most, of each class and slice too, (0, 1)
+    days: float = 7.0  # that an item may wait in the queue, above 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.noise < 1:
+            raise ValueError("noise in (0, 1) is allowed")
+        if not 0 < self.days < 1e6:
+            raise ValueError("days above 0 is allowed")
+
+
+SECTIONS = {"watch": Watch, "place": Place, "sla": Sla}

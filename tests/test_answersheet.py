@@ -139,7 +139,7 @@ def test_an_answer_keeps_the_p_wrong_that_was_shown_and_a_drawn_row_shows_none(w
     store.write_table(workspace / "data" / "triage" / "queue.parquet", QUEUE, store.frame(QUEUE, queue))
     answer(workspace, [{"item": "1-0", "action": "keep"}, {"item": "1-2", "action": "keep"}])
     assert [verdict.seen for verdict in journal.everything(workspace)] == [
-        {"revision": None, "y": CAT, "p_wrong": 0.75, "rank": 1},
+        {"revision": None, "y": CAT, "p_wrong": 0.75, "rank": 1, "checks": ["label_noise_v1"]},
         {"revision": None, "y": CAT},
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import socket
 import subprocess
@@ -22,7 +23,7 @@ from tasks import store
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = toy.make(tmp_path_factory.mktemp("page") / "ws")
     store.write_json(made / ".assay" / "accuracy.json", {"dataset@v1.0.1": [0.97, 0.99]})
-    (made / "secret.txt").write_text("secret")
+    (made / "secret.txt").write_text("secret: nobody may read it")
     return made
 
 
@@ -33,8 +34,14 @@ def port(workspace: Path) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def shown(port: int) -> str:
-    status, _, text = toy.get(port, "/")
+def cookie(workspace: Path, port: int) -> str:
+    """The session of whoever opens the link."""
+    return toy.session(workspace, port)
+
+
+@pytest.fixture(scope="module")
+def shown(port: int, cookie: str) -> str:
+    status, _, text = toy.get(port, "/", cookie=cookie)
     assert status == 200
     return text
 
@@ -66,7 +73,7 @@ def test_the_page_tells_what_waits_with_the_next_command(shown: str) -> None:
 def test_the_heat_map_has_a_row_a_class_and_a_column_a_revision(shown: str) -> None:
     table = shown.split('<table class="heat alarm broad">')[1].split("</table>")[0]
     rows = [words(row) for row in re.findall(r"<tr>.*?</tr>", table, re.DOTALL)]
-    assert rows[0] == "v1.0.0 v1.0.1 now"
+    assert rows[0] == "v1.0.0 v1.0.1 now", rows
     assert "cat 10.0 4.0 2.0" in rows
     assert rows[-1] == "other 0 0"
 
@@ -78,14 +85,26 @@ def test_text_from_the_data_is_shown_as_text(shown: str) -> None:
 
 
 def test_nothing_is_loaded_from_outside_and_no_style_or_script_is_inside(shown: str) -> None:
-    assert re.findall(r'(?:src|href)="([^"]*)"', shown) == [
+    addresses = re.findall(r'(?:src|href|action)="([^"]*)"', shown)
+    assert {one.partition("#")[0].partition("?")[0] for one in addresses} == {
         "/page.css",
+        "/",
+        "/revisions",
+        "/review",
         "/files/validation.html",
         "/files/noise.json",
         "/files/confusions.csv",
         "/metrics",
-    ]
+        "/revisions/v1.0.0..v1.0.1",
+    }
     assert re.findall(r"<style|<script|style=|javascript:|\son\w+=", shown) == []
+
+
+def test_a_cell_leads_to_its_items_in_the_review(shown: str) -> None:
+    assert '<a href="/review#given=cat&amp;order=suspicion">10.0</a>' in shown
+    hostile = "/review#given=cat&amp;suggested=%3Cscript%3Ewindow.__xss%3D1%3C%2Fscript%3E&amp;order=suspicion"
+    assert f'<a href="{hostile}">3</a>' in shown
+    assert '<a class="said" href="/review#drop=0001-a&amp;queued=1&amp;order=suspicion">0001-a</a>' in shown
 
 
 SECURITY = [
@@ -94,15 +113,29 @@ SECURITY = [
     ("HEAD", "/", None, 200),
     ("GET", "/", "localhost", 200),
     ("GET", "/", "[::1]:80", 200),
-    ("GET", "/", "evil.example", 400),
-    ("GET", "/", "127.0.0.1.evil.example", 400),
-    ("GET", "/", "localhost.evil.example", 400),
-    ("GET", "/", "evil.example:80@localhost", 400),
-    ("GET", "/", "", 400),
-    ("GET", "/metrics", "evil.example", 400),
-    ("GET", "/files/noise.json", "evil.example", 400),
-    ("POST", "/", None, 405),
+    ("GET", "/", "evil.example", 421),
+    ("GET", "/", "127.0.0.1.evil.example", 421),
+    ("GET", "/", "localhost.evil.example", 421),
+    ("GET", "/", "evil.example:80@localhost", 421),
+    ("GET", "/", "", 421),
+    ("GET", "/metrics", "evil.example", 421),
+    ("GET", "/files/noise.json", "evil.example", 421),
+    ("POST", "/", None, 403),  # no Origin
     ("PUT", "/metrics", None, 405),
+    ("GET", "/revisions", None, 200),
+    ("GET", "/revisions/v1.0.0..v1.0.1", None, 200),
+    ("GET", "/revisions/v1.0.0..v9.9.9", None, 404),
+    ("GET", "/revisions/v1.0.0", None, 404),
+    ("GET", "/revisions/..%2f..%2fetc..v1.0.0", None, 404),
+    ("GET", "/revisions/--help..v1.0.0", None, 404),
+    ("GET", "/revisions?a=v1.0.0&b=//evil.example", None, 404),
+    ("GET", "/revisions?a=v1.0.0&b=v1.0.1", None, 303),
+    ("GET", "/revisions/v1.0.0/99999.jpg", None, 404),
+    ("GET", "/revisions/v1.0.0/-1.jpg", None, 404),
+    ("GET", "/revisions/v1.0.0/../../secret.txt", None, 404),
+    ("GET", "/studies/before-after-v1.0.0-v1.0.1.html", None, 404),
+    ("GET", "/studies/..%2f..%2fparams.yaml", None, 404),
+    ("GET", "/revisions", "evil.example", 421),
     ("DELETE", "/files/noise.json", None, 405),
     ("OPTIONS", "/", None, 405),
     ("GET", "/files/validation.html", None, 200),
@@ -122,9 +155,9 @@ SECURITY = [
 
 @pytest.mark.parametrize(("method", "path", "host", "status"), SECURITY)
 def test_what_is_asked_is_answered_only_where_it_should_be(
-    port: int, method: str, path: str, host: str | None, status: int
+    port: int, cookie: str, method: str, path: str, host: str | None, status: int
 ) -> None:
-    got, headers, text = toy.get(port, path, method=method, host=host)
+    got, headers, text = toy.get(port, path, method=method, host=host, cookie=cookie)
     assert got == status
     assert "secret" not in text
     assert headers["x-content-type-options"] == "nosniff"
@@ -133,11 +166,47 @@ def test_what_is_asked_is_answered_only_where_it_should_be(
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
-    assert "script-src" not in policy
+    assert got != 200 or "script-src" not in policy
     if not path.startswith("/files/validation"):
         assert "unsafe" not in policy
     else:
         assert policy.endswith("sandbox")
+
+
+PARTS = "/ .. . ..%2f %2e%2e/ ..%5c %5c %00 %0a // ~ : ; ? # % * .jpg /0.jpg etc/passwd secret.txt params.yaml".split()
+PARTS += ["revisions", "files", "studies", "v1.0.0", "..v1.0.1", "noise.json", "%c0%ae%c0%ae", "-1", "9" * 30]
+
+
+def test_no_path_made_of_tricks_gives_a_byte_of_another_file(port: int, cookie: str) -> None:
+    rng = random.Random(7)
+    answered = set()
+    for _ in range(400):
+        start = rng.choice(("/files/", "/revisions/", "/revisions/v1.0.0/", "/studies/", "/"))
+        status, headers, text = toy.get(port, start + "".join(rng.choices(PARTS, k=rng.randint(1, 6))), cookie=cookie)
+        answered.add(status)
+        assert "nobody may read it" not in text and "modality:" not in text and "root:" not in text
+        assert headers["x-content-type-options"] == "nosniff" and "content-security-policy" in headers
+    assert answered <= {200, 303, 307, 400, 404}, answered
+
+
+PUBLIC = ("/", "/metrics", "/health", "/page.css", "/review")
+PRIVATE = (
+    "/revisions",
+    "/revisions/v1.0.0..v1.0.1",
+    "/revisions/v1.0.0/0.jpg",
+    "/files/validation.html",
+    "/studies/x.html",
+    "/api/me",
+)
+
+
+def test_figures_are_open_to_this_machine_and_what_shows_items_or_people_needs_a_session(port: int) -> None:
+    assert [toy.get(port, path)[0] for path in PUBLIC] == [200] * len(PUBLIC)
+    assert [toy.get(port, path)[0] for path in PRIVATE] == [401] * len(PRIVATE)
+    text = words(toy.get(port, "/")[2])
+    assert "need a session: open the link that assay review prints" in text
+    assert "Shown to whoever has a session." in text
+    assert "ann" not in text.split()
 
 
 def test_a_link_that_leads_out_of_the_workspace_is_not_followed(tmp_path: Path) -> None:
@@ -168,6 +237,8 @@ def test_a_new_workspace_has_a_page_that_says_what_to_do(tmp_path: Path) -> None
         assert toy.get(port, "/health")[0] == 503
     assert "No revision published yet" in text
     assert "Nothing waits." in text
+    assert "No audit yet. Run: assay run" in text
+    assert "No queue yet. Run: assay run" in text
     assert "No drop yet. Run: assay receive FOLDER" in text
 
 

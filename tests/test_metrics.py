@@ -21,8 +21,8 @@ from toy_sight import HOSTILE, PROMETHEUS
 from flows.exporter import exposition, samples
 from flows.metrics import METRICS, Metric
 from flows.noise_history import LONGEST, Noise, folded, largest
-from flows.runs import Run, Server, Worker
 from flows.sight import Sight, moment
+from flows.state import Run, Server, Worker
 from tasks import store, versions
 from tasks.model import MANIFEST, QUEUE
 
@@ -144,6 +144,10 @@ def test_every_figure_of_a_workspace(workspace: Path) -> None:
         ("assay_quarantined_rows", "E_QUOTE"): 2,
         ("assay_quarantined_rows", "E_ASSET_MISSING"): 1,
         ("assay_queue_items",): 2,
+        ("assay_queue_open_items",): 2,
+        ("assay_noise_promised_ratio",): 0.02,
+        ("assay_waiting", "question"): 0,
+        ("assay_waiting", "issue"): 0,
         ("assay_queue_oldest_seconds",): NOW - (moment("2026-01-01T00:00:00+00:00") or 0),
         ("assay_answers_total",): 3,
         ("assay_answers_unapplied",): 2,

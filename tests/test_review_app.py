@@ -20,7 +20,7 @@ from flows.digits import Digits
 from tasks import answers, journal, store
 from tasks.model import PASSED
 from tasks.review import people
-from tasks.review.people import Session, Sessions
+from tasks.review.people import Sessions
 from tasks.review.server import reviewing
 
 __all__ = ["reviewable", "workspace"]  # fixtures
@@ -76,7 +76,7 @@ def two(workspace: Path) -> Iterator[tuple[Browser, Browser, Path]]:
         name: people.add(workspace, name, role, at="2026-05-01T10:00:00+00:00")
         for name, role in (("ann", "labeler"), ("rita", "reviewer"))
     }
-    sessions = Sessions(workspace, local=Session("owner", "reviewer"))
+    sessions = Sessions(workspace, links=True)
     with (
         start_blocking_portal() as portal,
         reviewing(workspace, sessions, ("127.0.0.1",), lambda: "2026-05-01T10:00:00+00:00") as app,

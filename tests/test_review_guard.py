@@ -26,7 +26,7 @@ from starlette.types import Message
 from tasks.model import Mistake
 from tasks.review import guard, people
 from tasks.review.guard import Buckets, Guard, Rate
-from tasks.review.people import Session, Sessions
+from tasks.review.people import Sessions, link_token
 
 AT = "2026-11-21T10:00:00+00:00"
 MANY = Rate(10_000, 10_000)
@@ -360,8 +360,7 @@ def test_a_host_name_is_exact(name: str) -> None:
 
 def test_no_token_and_no_session_is_in_any_log_or_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    sessions = Sessions(tmp_path, local=Session("maria", "reviewer"))
-    link = sessions.link_token()
+    link = link_token(tmp_path, "maria", now=time.time())
     token = people.add(tmp_path, "bob", "labeler", at=AT)
     for served in run(tmp_path, {"bob": token}):
         cookie = served.cookie("bob")

@@ -14,7 +14,7 @@ from test_cli import assay, sentence
 
 from tasks.model import Mistake
 from tasks.review import people
-from tasks.review.people import Session, Sessions
+from tasks.review.people import Session, Sessions, link_token
 
 AT = "2026-11-21T10:00:00+00:00"
 NOW = 1_800_000_000.0
@@ -148,8 +148,8 @@ def test_a_key_that_others_could_read_is_made_anew_and_ends_all_sessions(workspa
 @given(st.data())
 def test_no_change_of_a_cookie_is_taken(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     workspace = tmp_path_factory.mktemp("forged")
-    sessions = Sessions(workspace, local=Session("maria", "reviewer"))
-    cookie = sessions.exchange(sessions.link_token(), now=NOW) or ""
+    sessions = Sessions(workspace, links=True)
+    cookie = sessions.exchange(link_token(workspace, "maria", now=NOW), now=NOW) or ""
     raw, _, signature = cookie.partition(".")
     where = data.draw(st.integers(0, len(raw) - 2))  # the last character carries bits that mean nothing
     other = data.draw(st.sampled_from([one for one in "ABCDwxyz0189-_" if one != raw[where]]))
@@ -161,9 +161,11 @@ def test_no_change_of_a_cookie_is_taken(tmp_path_factory: pytest.TempPathFactory
 def test_a_cookie_signed_with_another_key_is_not_taken(workspace: Path) -> None:
     (workspace / "a").mkdir()
     (workspace / "b").mkdir()
-    here = Sessions(workspace / "a", local=Session("maria", "reviewer"))
-    there = Sessions(workspace / "b", local=Session("maria", "reviewer"))
-    cookie = there.exchange(there.link_token(), now=NOW) or ""
+    here = Sessions(workspace / "a", links=True)
+    there = Sessions(workspace / "b", links=True)
+    link = link_token(workspace / "b", "maria", now=NOW)
+    assert here.exchange(link, now=NOW) is None
+    cookie = there.exchange(link, now=NOW) or ""
     assert there.who(cookie, now=NOW) == Session("maria", "reviewer")
     assert here.who(cookie, now=NOW) is None
 
@@ -171,22 +173,44 @@ def test_a_cookie_signed_with_another_key_is_not_taken(workspace: Path) -> None:
 # --- the link of `assay review` --------------------------------------------------------------------------------------
 
 
-def test_the_token_of_the_link_works_once_and_a_new_link_ends_the_one_before(workspace: Path) -> None:
-    sessions = Sessions(workspace, local=Session("maria", "reviewer"))
-    old, new = sessions.link_token(), sessions.link_token()
-    assert sessions.exchange(old, now=NOW) is None
-    cookie = sessions.exchange(new, now=NOW)
-    assert cookie is not None
-    assert sessions.who(cookie, now=NOW) == Session("maria", "reviewer")
-    assert sessions.exchange(new, now=NOW) is None
+def test_a_link_works_once_and_for_an_hour_and_another_one_can_be_made_at_any_time(workspace: Path) -> None:
+    sessions = Sessions(workspace, links=True)
+    first, second = (link_token(workspace, "maria", now=NOW) for _ in range(2))
+    for link in (second, first):
+        cookie = sessions.exchange(link, now=NOW + HOUR - 1)
+        assert cookie is not None
+        assert sessions.who(cookie, now=NOW + HOUR) == Session("maria", "reviewer")
+        assert sessions.exchange(link, now=NOW + HOUR - 1) is None
+    assert sessions.exchange(link_token(workspace, "maria", now=NOW), now=NOW + HOUR) is None
 
 
-def test_the_session_of_a_link_survives_a_restart_and_ends_where_the_machine_is_not_trusted(workspace: Path) -> None:
-    local = Sessions(workspace, local=Session("maria", "reviewer"))
-    cookie = local.exchange(local.link_token(), now=NOW) or ""
-    assert Sessions(workspace, local=Session("maria", "reviewer")).who(cookie, now=NOW) is not None
-    assert Sessions(workspace, local=Session("bob", "reviewer")).who(cookie, now=NOW) is None
-    assert Sessions(workspace).who(cookie, now=NOW) is None  # bound to an address that others can reach
+def test_a_cookie_is_no_link_and_a_link_no_cookie(workspace: Path) -> None:
+    sessions = Sessions(workspace, links=True)
+    link = link_token(workspace, "maria", now=NOW)
+    cookie = sessions.exchange(link, now=NOW) or ""
+    assert sessions.exchange(cookie, now=NOW) is None
+    assert sessions.who(link_token(workspace, "maria", now=NOW), now=NOW) is None
+
+
+def test_a_link_is_only_for_a_name_that_a_log_can_have(workspace: Path) -> None:
+    with pytest.raises(Mistake, match="is not a name for a log"):
+        link_token(workspace, "../x", now=NOW)
+
+
+def test_the_session_of_a_link_survives_a_restart_and_ends_where_others_reach_the_server(workspace: Path) -> None:
+    local = Sessions(workspace, links=True)
+    cookie = local.exchange(link_token(workspace, "maria", now=NOW), now=NOW) or ""
+    assert Sessions(workspace, links=True).who(cookie, now=NOW) == Session("maria", "reviewer")
+    others = Sessions(workspace)  # bound to an address that others can reach
+    assert others.who(cookie, now=NOW) is None
+    assert others.exchange(link_token(workspace, "maria", now=NOW), now=NOW) is None
+
+
+def test_who_sits_here_is_the_named_one_or_the_owner_where_nobody_has_a_token(workspace: Path) -> None:
+    assert people.at_this_machine({}, None) == "owner"
+    assert people.at_this_machine({}, "bob") == "bob"
+    people.add(workspace, "maria", "labeler", at=AT)
+    assert people.at_this_machine(people.people(workspace), None) is None
 
 
 def test_a_person_whose_hash_begins_as_the_mark_of_a_link_is_no_way_in(workspace: Path) -> None:

@@ -19,6 +19,7 @@ import toy_workspace as toy
 
 from tasks import answers, durable, store, telemetry, versions
 from tasks.model import GATE, MANIFEST, QUARANTINE, QUEUE, Report, Verdict
+from tasks.review import people
 from tasks.versions import git
 
 HOSTILE = "<script>window.__xss=1</script>"
@@ -106,15 +107,33 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def get(port: int, path: str, *, method: str = "GET", host: str | None = None) -> tuple[int, Mapping[str, str], str]:
+def get(
+    port: int, path: str, *, method: str = "GET", host: str | None = None, cookie: str = ""
+) -> tuple[int, Mapping[str, str], str]:
     """(status, headers in lower case, text) of one request, its path sent as it stands."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.putrequest(method, path, skip_host=True)
         connection.putheader("Host", f"127.0.0.1:{port}" if host is None else host)
+        if cookie:
+            connection.putheader("Cookie", cookie)
         connection.endheaders()
         answer = connection.getresponse()
         return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def session(workspace: Path, port: int, name: str = "maria") -> str:
+    """The cookie of whoever opens a link of `assay review`."""
+    body = json.dumps({"token": people.link_token(workspace, name, now=time.time())})
+    headers = {"origin": f"http://127.0.0.1:{port}", "content-type": "application/json"}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("POST", "/session", body, headers)
+        answer = connection.getresponse()
+        assert answer.status == 204, answer.read()
+        return answer.getheader("set-cookie", "").partition(";")[0]
     finally:
         connection.close()
 

@@ -62,12 +62,19 @@ def routes(desk: Desk, now: Clock) -> list[Route]:
         "/api/signoff": asked.signoff,
     }
     return [
-        Route("/review", page),
-        Route("/favicon.ico", lambda request: Response(status_code=204)),
-        Route("/static/{name}", static),
+        *shell(),
         *(Route(path, _told(handler)) for path, handler in reads.items()),
         Route("/api/answers", asked.answers, methods=["POST"]),
         Route("/api/claims", asked.claims, methods=["POST"]),
+    ]
+
+
+def shell() -> list[Route]:
+    """The page without its data."""
+    return [
+        Route("/review", page),
+        Route("/favicon.ico", lambda request: Response(status_code=204)),
+        Route("/static/{name}", static),
     ]
 
 

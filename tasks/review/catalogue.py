@@ -64,6 +64,13 @@ class Catalogue:
     def place(self) -> Mapping[str, int]:
         return {item: n for n, item in enumerate(self.items)}
 
+    def checks_of(self, n: int) -> list[str]:
+        """The checks that found item `n`; none where they are not remembered."""
+        if not self.checks:
+            return []
+        bits = int(self.columns["checks"][n])
+        return [name for bit, name in enumerate(self.checks) if bits >> bit & 1]
+
     def packed(self, extra: Mapping[str, Column], head: Mapping[str, Any]) -> bytes:
         """All columns as one message: the length of a JSON header, the header, the columns, each padded to 4 bytes."""
         columns, listed, offset = {**self.columns, **extra}, [], 0

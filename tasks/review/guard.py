@@ -8,6 +8,9 @@
     body      read here, to the cap, whatever it says about its length  413, 408 when it does not come
     session   all but the shell, its files and the exchange              401
 
+(`open_here` names further paths that need none, where the Host is a name of this machine's loopback: a proxy passes on
+the name by which others reach it)
+
 and what goes out carries the headers and the Content-Security-Policy, refusals included. In this order: what is cheap
 comes first, and nobody learns from a wrong Host whether there is a session.
 
@@ -150,6 +153,7 @@ class Guard:
         *,
         sessions: Sessions,
         hosts: Sequence[str],
+        open_here: Sequence[str] = (),
         person: Rate = PERSON,
         stranger: Rate = STRANGER,
         guesses: Rate = GUESSES,
@@ -160,6 +164,7 @@ class Guard:
         self._app = app
         self._sessions = sessions
         self._hosts = frozenset(hosts)
+        self._open_here = tuple(open_here)
         self._person, self._stranger, self._guesses = Buckets(person), Buckets(stranger), Buckets(guesses)
         self._most_bytes, self._patience = most_bytes, patience
         self._clock = clock
@@ -201,7 +206,7 @@ class Guard:
         bucket, name = (self._stranger, address) if session is None else (self._person, session.name)
         if not bucket.take(name, now) or (guessing and self._guesses.left(address, now) < 1):
             raise Refused(429, "Too many requests. Wait a few seconds, then try again.", **{"retry-after": "5"})
-        open_ = path in OPEN or path.startswith("/static/")
+        open_ = path in OPEN or path.startswith("/static/") or (self._is_open_here(path) and _is_local(host))
         body = None
         if scope["method"] == "POST":
             _check_write(headers, host)
@@ -214,6 +219,11 @@ class Guard:
             )
         scope.setdefault("state", {})["session"] = session
         return body
+
+    def _is_open_here(self, path: str) -> bool:
+        return any(
+            path == one or (len(one) > 1 and one.endswith("/") and path.startswith(one)) for one in self._open_here
+        )
 
     def _check_host(self, headers: Headers) -> str:
         given = headers.getlist("host")
@@ -241,6 +251,11 @@ class Guard:
                         return bytes(content)
         except TimeoutError:
             raise Refused(408, f"The body did not come within {self._patience:g} s. Send it again.") from None
+
+
+def _is_local(host: str) -> bool:
+    found = HOST.fullmatch(host)
+    return found is not None and found[1] in LOOPBACK
 
 
 def _check_write(headers: Headers, host: str) -> None:
@@ -287,7 +302,7 @@ def exchange(sessions: Sessions, clock: Callable[[], float] = time.time) -> Rout
             return JSONResponse({"error": 'The body has no token. Send {"token": "..."}.'}, 400)
         cookie = sessions.exchange(token, now=clock())
         if cookie is None:
-            sentence = "This token is not known, or was used. Ask for a new one: assay reviewer add NAME"
+            sentence = "This token is not known, or the link was used or is over. Run: assay review"
             return JSONResponse({"error": sentence}, 401)
         response = Response(status_code=204)
         response.set_cookie(

@@ -7,11 +7,13 @@ Writes  .assay/reviewers.json (mode 600)    name -> role and the sha256 of the t
     {"maria": {"added": "2026-11-21T10:00:00+00:00", "role": "labeler", "token_sha256": "9f86d0.."}}
 
 A token (192 random bits) is exchanged once for a session: a signed cookie with name, end and a part of the token's
-hash, so that it survives a restart and ends when the person is removed or gets a new token. `assay review` on loopback
-needs nobody in the file: the link that it prints carries a token that works once, for the person at the machine.
+hash, so that it survives a restart and ends when the person is removed or gets a new token. On loopback nobody need be
+in the file: whoever can read the key, the person at the machine, makes a link (`assay review` prints one whenever it is
+asked, also for a server that runs already). Its token is signed, names them, works once and for LINK_HOURS.
 
-Covered: a stolen reviewers.json (hashes of random tokens), timing, a forged or expired cookie, a key that others could
-read (made anew, which ends all sessions). Not covered: who reads the terminal; a stolen cookie, until it expires.
+Covered: a stolen reviewers.json (hashes of random tokens), timing, a forged or expired cookie or link, a key that
+others could read (made anew, which ends all sessions). Not covered: who reads the terminal before the link is used, or
+after a restart of the server within LINK_HOURS; a stolen cookie, until it expires.
 """
 
 from __future__ import annotations
@@ -36,9 +38,12 @@ from ..model import MACHINE, Mistake
 FILE = ".assay/reviewers.json"
 KEY = ".assay/review.key"
 ROLES = ("labeler", "reviewer")
+OWNER = "owner"  # as in `assay accept`
 HOURS = 12.0  # a session lasts
+LINK_HOURS = 1.0  # a link that nobody has used
 TOKEN_BYTES = 24
 LOCAL = "local"  # what the session of a link is bound to, in place of a token
+SESSION, LINK = b"assay session 1\0", b"assay link 1\0"  # what a signature is for: neither passes for the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,13 @@ def check_person(name: str) -> str:
     if name == MACHINE:
         raise Mistake(f"Reviewer '{name}' is no person: bulk changes have that name. Choose another one.")
     return name
+
+
+def at_this_machine(known: Mapping[str, Person], name: str | None) -> str | None:
+    """Who sits here: `name`, or `owner` where nobody has said who could come in; None: everybody has their token."""
+    if name is None:
+        return None if known else OWNER
+    return check_person(name)
 
 
 def add(workspace: Path, name: str, role: str, *, at: str) -> str:
@@ -148,34 +160,31 @@ def _key(workspace: Path) -> bytes:
 # --- sessions --------------------------------------------------------------------------------------------------------
 
 
-class Sessions:
-    """Tokens in, cookies out, for one server. `local`: the person at the machine, on loopback only."""
+def link_token(workspace: Path, name: str, *, now: float) -> str:
+    """A token for a link, for the person `name` at this machine; `now` in seconds since 1970."""
+    until = round(now + LINK_HOURS * 3600)
+    raw = json.dumps([check_person(name), until, secrets.token_urlsafe(TOKEN_BYTES)]).encode()
+    return _sealed(_key(workspace), LINK, raw)
 
-    def __init__(self, workspace: Path, *, local: Session | None = None) -> None:
+
+class Sessions:
+    """Tokens in, cookies out, for one server. `links`: those of the person at the machine count, on loopback only."""
+
+    def __init__(self, workspace: Path, *, links: bool = False) -> None:
         self._file = workspace / FILE
         self._workspace = workspace
         self._key = _key(workspace)
-        self._local = local
-        self._link: str | None = None  # sha256 of the token of the link, until it is used
+        self._links = links
+        self._used: dict[str, float] = {}  # sha256 of a link's token -> when it is over anyway
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._people: dict[str, Person] = {}
 
-    def link_token(self) -> str:
-        """A token for the link of `assay review`; it works once, and the one before no more."""
-        assert self._local is not None, "a link is for the person at the machine"
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        with self._lock:
-            self._link = _sha256(token)
-        return token
-
     def exchange(self, token: str, *, now: float) -> str | None:
         """The cookie's value for a right token, else None; `now` in seconds since 1970."""
         given = _sha256(token)
-        with self._lock:
-            if self._link is not None and hmac.compare_digest(given, self._link) and self._local is not None:
-                self._link = None
-                return self._signed(self._local.name, LOCAL, now)
+        if self._links and (name := self._linked(token, given, now)) is not None:
+            return self._signed(name, LOCAL, now)
         found = None
         for person in self._now().values():  # all of them: how long it takes tells nothing
             if hmac.compare_digest(given, person.token_sha256):
@@ -184,28 +193,33 @@ class Sessions:
 
     def who(self, cookie: str, *, now: float) -> Session | None:
         """Whose session a cookie is; None for one that is forged, over, or of somebody whose token has changed."""
-        try:
-            raw, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in cookie.split("."))
-            if not hmac.compare_digest(signature, self._signature(raw)):
-                return None
-            name, until, bound = json.loads(raw)
-        except ValueError:
+        told = _opened(self._key, SESSION, cookie)
+        if told is None:
             return None
+        name, until, bound = told
         if now >= until:
             return None
         if bound == LOCAL:
-            return self._local if self._local is not None and self._local.name == name else None
+            return Session(name, "reviewer") if self._links else None
         person = self._now().get(name)
         if person is None or not hmac.compare_digest(bound, _bound(person)):
             return None
         return Session(person.name, person.role)
 
-    def _signed(self, name: str, bound: str, now: float) -> str:
-        raw = json.dumps([name, round(now + HOURS * 3600), bound]).encode()
-        return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (raw, self._signature(raw)))
+    def _linked(self, token: str, given: str, now: float) -> str | None:
+        """The name in the token of a link that is ours, not over and not used; it is used then."""
+        told = _opened(self._key, LINK, token)
+        if told is None or now >= told[1]:
+            return None
+        with self._lock:
+            self._used = {one: until for one, until in self._used.items() if until > now}
+            if given in self._used:
+                return None
+            self._used[given] = told[1]
+        return str(told[0])
 
-    def _signature(self, raw: bytes) -> bytes:
-        return hmac.new(self._key, b"assay session 1\0" + raw, hashlib.sha256).digest()
+    def _signed(self, name: str, bound: str, now: float) -> str:
+        return _sealed(self._key, SESSION, json.dumps([name, round(now + HOURS * 3600), bound]).encode())
 
     def _now(self) -> dict[str, Person]:
         """Everybody, read again when the file is another one."""
@@ -221,6 +235,24 @@ class Sessions:
                 except Mistake:  # damaged: nobody gets in; `assay reviewer list` says what is wrong
                     self._people, self._seen = {}, None
             return self._people
+
+
+def _sealed(key: bytes, kind: bytes, raw: bytes) -> str:
+    """`raw` and its signature, as text for a cookie or an address."""
+    signature = hmac.new(key, kind + raw, hashlib.sha256).digest()
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (raw, signature))
+
+
+def _opened(key: bytes, kind: bytes, sealed: str) -> tuple[str, float, str] | None:
+    """What `_sealed` was given, of the same kind and with the same key; None for anything else."""
+    try:
+        raw, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in sealed.split("."))
+        if not hmac.compare_digest(signature, hmac.new(key, kind + raw, hashlib.sha256).digest()):
+            return None
+        name, until, rest = json.loads(raw)
+    except ValueError:
+        return None
+    return name, until, rest
 
 
 def _bound(person: Person) -> str:

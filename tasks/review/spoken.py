@@ -97,5 +97,7 @@ class Room:
 
     def _seen(self, n: int) -> dict[str, Any]:
         rank, p_wrong = int(self.catalogue.columns["rank"][n]), float(self.catalogue.columns["p_wrong"][n])
-        shown = {"p_wrong": round(p_wrong, 6), "rank": rank} if rank else {}
+        shown: dict[str, Any] = {"p_wrong": round(p_wrong, 6), "rank": rank} if rank else {}
+        if checks := self.catalogue.checks_of(n):  # whose findings are confirmed or not by this answer
+            shown["checks"] = checks
         return {"revision": self.revision, "y": self.catalogue.ys[n], **shown}

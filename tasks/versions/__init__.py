@@ -15,7 +15,20 @@ from .code import write_code_versions
 from .create import init
 from .data import MustRun, RemoteDown
 from .due import curate_due, published_ops, revise_due
-from .history import Diff, Revision, diff, ensure_shards, identity, log, read_dataset, read_past, verify
+from .history import (
+    Diff,
+    Revision,
+    compare,
+    diff,
+    ensure_shards,
+    identity,
+    log,
+    read_dataset,
+    read_past,
+    read_removed,
+    verify,
+)
+from .manifest import resolve
 from .publishing import Published, publish, require_published
 from .sharing import commit_run, push_record, share_drop, take_answers, unshared_drops
 from .update import prepare_run, update
@@ -28,6 +41,7 @@ __all__ = [
     "RemoteDown",
     "Revision",
     "commit_run",
+    "compare",
     "curate_due",
     "diff",
     "ensure_shards",
@@ -44,10 +58,12 @@ __all__ = [
     "push_record",
     "read_dataset",
     "read_past",
+    "read_removed",
     "repair",
     "reproduce",
     "require_clean",
     "require_published",
+    "resolve",
     "revise_due",
     "share_drop",
     "share_model",

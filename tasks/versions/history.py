@@ -17,12 +17,13 @@ from typing import Any
 import pandas as pd
 
 from .. import store as tables
-from ..model import DATASET, Mistake
+from ..model import DATASET, REMOVED, Mistake, Table
 from . import data, git, manifest
 from .manifest import PREFIX
 from .objects import Store, outs_at, store
 
 TABLE = "data/revise/dataset.parquet"
+LEFT_OUT = "data/revise/removed.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,23 @@ def log(workspace: Path) -> list[Revision]:
 
 def read_dataset(workspace: Path, revision: str) -> pd.DataFrame:
     """The table of a revision (model.DATASET), proved against its manifest."""
+    return _read(workspace, revision, TABLE, DATASET)
+
+
+def read_removed(workspace: Path, revision: str) -> pd.DataFrame:
+    """What a revision leaves out of its drops, and why (model.REMOVED); empty for one that did not say."""
+    workspace = workspace.resolve()
+    if LEFT_OUT not in manifest.at(workspace, manifest.resolve(workspace, revision))["files"]:
+        return tables.frame(REMOVED)
+    return _read(workspace, revision, LEFT_OUT, REMOVED)
+
+
+def _read(workspace: Path, revision: str, name: str, table: Table) -> pd.DataFrame:
     workspace = workspace.resolve()
     tag = manifest.resolve(workspace, revision)
     with store(workspace) as objects:
-        path = _proved(workspace, objects, tag, TABLE)
-    return tables.read_table(path, DATASET)
+        path = _proved(workspace, objects, tag, name)
+    return tables.read_table(path, table)
 
 
 def read_past(workspace: Path, revision: str, names: Sequence[str]) -> dict[str, Any]:
