@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -55,9 +56,19 @@ def review(
         _say(f"The pages are served already, by process {there.pid}; that one ends them.")
         return
     from . import dashboard
+    from .republish import republish
 
-    pages = dashboard.further(root, lambda: dashboard.NO_PREFECT)
-    server.serve(root, host=host, port=port, reviewer=reviewer, hosts=names, say=_say, now=now, further=pages)
+    server.serve(
+        root,
+        host=host,
+        port=port,
+        reviewer=reviewer,
+        hosts=names,
+        say=_say,
+        now=now,
+        further=dashboard.further(root, lambda: dashboard.NO_PREFECT),
+        publish=partial(republish, root),
+    )
 
 
 def _say(line: str) -> None:

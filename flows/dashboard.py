@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import jinja2
@@ -32,6 +33,7 @@ from . import dashboard_revisions, environment, overview
 from .clock import now as clock
 from .exporter import CONTENT_TYPE, exposition
 from .links import of_place
+from .republish import republish
 from .sight import Sight
 from .state import Server
 
@@ -152,6 +154,7 @@ def main() -> None:
         say=print,
         now=clock,
         further=further(arguments.workspace, Runs().look),
+        publish=partial(republish, arguments.workspace),
         stay=True,
     )
 

@@ -11,20 +11,20 @@ label was wrong (estimate.was_wrong), with Wilson's interval; which checks had f
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
 from tasks import answers, estimate, sample
+from tasks.agreement import wilson
 from tasks.estimate import Interval
 from tasks.model import Verdict
 from tasks.review import signoff, threads
+from tasks.review.gold import gold
 
 PAUSE = 120.0  # seconds between two answers that are one spell of work
 WEEK = 7 * 86_400.0
-Z = 1.96
 PEOPLE = 30  # told one by one
 
 
@@ -86,6 +86,7 @@ def tally(
     latest = _latest(counted)
     moments = _moments(counted)
     alike = agreement(latest)
+    asked = gold(said, answers.state(said).items)
     told = {one["name"]: one for one in signoff.signoff(said, items, sorted(latest))["labelers"]}
     people = [
         Person(
@@ -96,6 +97,7 @@ def tally(
             *alike.get(name, (0, 0)),
             reversed=sum(is_reversed(items.get(item), one, delivered.get(item)) for item, one in latest[name].items()),
             returned=told[name]["returned"],
+            gold=(asked[name].right, asked[name].n) if name in asked else None,
         )
         for name in latest
     ]
@@ -190,21 +192,10 @@ def checks(
             if item in delivered and (wrong := estimate.was_wrong(items.get(item), delivered[item])) is not None
         ]
         right = sum(known)
-        precision = wilson(right, len(known)) if known else None
+        share = wilson(right, len(known))
+        precision = Interval(right / len(known), share.low, share.high) if known else None
         rows.append(Check(name, len(found.get(name, ())), len(known), right, precision))
     return sorted(rows, key=lambda one: (one.precision is None, one.precision and one.precision.value, one.name))
-
-
-def wilson(count: int, of: int) -> Interval:
-    """Share and Wilson's 95 % interval, each in [0, 1].
-
-    >>> wilson(9, 10)
-    Interval(value=0.9, low=0.5958, high=0.9821)
-    """
-    share, z = count / of, Z * Z / of
-    middle, half = share + z / 2, Z * math.sqrt(share * (1 - share) / of + z / (4 * of))
-    low, high = max(0.0, (middle - half) / (1 + z)), min(1.0, (middle + half) / (1 + z))
-    return Interval(share, round(low, 4), round(high, 4))
 
 
 def _waiting(said: Sequence[Verdict]) -> Iterable[Waiting]:

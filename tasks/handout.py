@@ -34,7 +34,7 @@ def handout(workspace: Path, known: Known) -> Handout:
     task = params.section(workspace / "params.yaml", "task", Task)
     module = modality(task.modality)
     rows = store.read_table(path, QUEUE).sort_values("rank").to_dict("records")
-    control = kind(task.kind).widget(known.classes)
+    control = kind(task.kind).control(known.classes)
     return Handout(module.OBJECT, control, _questions(data, rows, known, _show(module)), known.revision or "")
 
 

@@ -104,9 +104,12 @@ Action = Literal[
     "answer",
     "issue",
     "resolve",
+    "gold",
     "undo",
 ]
 ACTIONS: tuple[str, ...] = Action.__args__  # type: ignore[attr-defined]
+GOLD = "gold"
+"""The action of an answer to a blind gold item (review/gold.py): it measures the person and touches no label."""
 MACHINE = "assay-apply"
 """The reviewer of bulk changes (`assay apply`): no person, so it gives way to any and counts in no estimate."""
 SUBJECT_KINDS = ("item", "drop", "class", "row")
@@ -282,7 +285,7 @@ class Verdict:
     reviewer: str
     at: str  # UTC, ISO 8601; a record, not an order: later means later in the log
     y: str | None = None  # JSON text of the label; for ambiguous: of a list of labels
-    of: str | None = None  # the op that an undo, approve, return, resolve is about
+    of: str | None = None  # the op that an undo, approve, return, resolve, gold is about
     category: str | None = None
     note: str | None = None
     guideline: str | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Error, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
@@ -24,19 +24,40 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+Tab = Callable[[], Page]
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A tab with a storage of its own; a script error, or a request to another origin, fails the test."""
-    context = browser.new_context(viewport={"width": 1360, "height": 860})
-    page = context.new_page()
-    errors: list[str] = []
-    outside: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda request: outside.append(request.url) if not near(request.url) else None)
-    yield page
-    context.close()
-    assert errors == []
-    assert outside == []
+def tab(browser: Browser) -> Iterator[Tab]:
+    """Makes tabs with a storage of their own; a script error, a breach of the CSP, a dialog of the browser's or a
+    request to another origin fails the test."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def made() -> Page:
+        context = browser.new_context(viewport={"width": 1360, "height": 860})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+        page.on("request", lambda request: None if near(request.url) else wrong.append(request.url))
+        page.on("dialog", popped)
+        return page
+
+    def popped(dialog: Dialog) -> None:
+        wrong.append(dialog.message)
+        dialog.dismiss()
+
+    yield made
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def page(tab: Tab) -> Page:
+    """One of these tabs."""
+    return tab()
 
 
 def near(url: str) -> bool:

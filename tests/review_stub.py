@@ -150,6 +150,7 @@ class Stub:
             "/api/asset": self.asset,
             "/api/similar": self.similar,
             "/api/references": self.references,
+            "/api/recent": self.recent,
             "/api/plan": self.plan,
             "/api/changes": self.changes,
             "/api/guideline": self.guideline,
@@ -212,6 +213,7 @@ class Stub:
             "rank": self.rank,
             "checks": ((world.given != world.truth) | (np.arange(n) % 7 == 0) * 2).astype("<u4"),
             "arranged": np.argsort(np.argsort(world.truth, kind="stable"), kind="stable").astype("<u4"),
+            "suspicion": self.suspicion(),
             "state": self.state,
             "mine": self.mine,
         }
@@ -232,6 +234,11 @@ class Stub:
         text += b" " * (-len(text) % 4)
         reply = b"".join([len(text).to_bytes(4, "little"), text, *parts])
         return Response(reply, media_type="application/octet-stream", headers={"ETag": f'"{world.version}"'})
+
+    def suspicion(self) -> NDArray[Any]:
+        queued = self.rank > 0
+        order = sorted(range(len(queued)), key=lambda n: (not queued[n], self.rank[n], -self.p_wrong[n], n))
+        return np.argsort(order).astype("<u4")
 
     def places(self, request: Request) -> list[int]:
         return [int(n) for n in request.query_params["n"].split(",")]
@@ -336,6 +343,14 @@ class Stub:
             expected = float(self.p_wrong[queued].sum())
             slices = [{"title": "the queue", "filter": filters, "items": len(queued), "expected": expected}]
         return JSONResponse({"items": len(queued), "minutes": len(queued) / 30, "slices": slices[:12], "stop": None})
+
+    def recent(self, request: Request, body: Any) -> Response:
+        undone = {one["of"] for one in self.said if one["action"] == "undo"}
+        batches: dict[str, list[tuple[str, int]]] = {}
+        for one in self.said:
+            if one["action"] in STATES and one["op"] not in undone:
+                batches.setdefault(one["op"].partition("#")[0], []).append((one["op"], one["n"]))
+        return JSONResponse(list(batches.values()))
 
     def changes(self, request: Request, body: Any) -> Response:
         return JSONResponse({"seq": len(self.said), "states": []})

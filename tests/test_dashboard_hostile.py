@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toy_sight
-from browser import browser, page, until
+from browser import browser, page, tab, until
 from hostile import PAYLOADS
 from playwright.sync_api import Dialog, Page
 from toy_workspace import decide, make, pack
@@ -25,7 +25,7 @@ from tasks import durable, journal, store, versions
 from tasks.model import DATASET, FINDINGS, GATE, MANIFEST, PASSED, QUEUE, SCORES, Verdict
 from tasks.review import people
 
-__all__ = ["browser", "page"]  # fixtures
+__all__ = ["browser", "page", "tab"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
 
 ITEMS = [f"i{n}" for n in range(len(PAYLOADS))]

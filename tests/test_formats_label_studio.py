@@ -25,7 +25,7 @@ def question(item: str = "a", given: str = "1", suggestion: str | None = None, *
 
 
 def handout(*questions: Question, classes: tuple[str, ...] = ("1", "7"), kind_: str = "single") -> Handout:
-    return Handout("Image", kind(kind_).widget(classes), questions, "dataset@v1.0.0")
+    return Handout("Image", kind(kind_).control(classes), questions, "dataset@v1.0.0")
 
 
 def test_a_row_of_the_queue_becomes_a_task_with_its_suggestion_and_score(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_every_kind_asks_with_a_control_whose_answer_it_reads_back() -> None:
     assert set(said) == set(kinds())
     for name, y in said.items():
         region = kind(name).region(y)
-        assert kind(name).widget(("dog",)).tag.lower() == region["type"]
+        assert kind(name).control(("dog",)).tag.lower() == region["type"]
         assert [kind(name).parse(words) for words in kind(name).spoken(region["value"])] == [y]
         assert kind(name).spoken(kind(name).show(y)) == (kind(name).show(y),), "as JSON-MIN has it"
         for wrong in (None, 7, {}, {"choices": "dog"}, {"choices": [1]}, {"text": [1]}, [["dog"]]):
@@ -84,10 +84,10 @@ def test_every_kind_asks_with_a_control_whose_answer_it_reads_back() -> None:
 
 
 def test_many_classes_are_a_list_and_digits_are_their_own_keys() -> None:
-    assert single.widget([str(n) for n in range(30)]).attrib == {"choice": "single", "showInline": "true"}
-    assert single.widget([str(n) for n in range(1000)]).attrib == {"choice": "single", "layout": "select"}
-    assert [one.get("hotkey") for one in single.widget(["0", "7"])] == ["0", "7"]
-    assert [one.get("hotkey") for one in single.widget(["0", "cat"])] == [None, None]
+    assert single.control([str(n) for n in range(30)]).attrib == {"choice": "single", "showInline": "true"}
+    assert single.control([str(n) for n in range(1000)]).attrib == {"choice": "single", "layout": "select"}
+    assert [one.get("hotkey") for one in single.control(["0", "7"])] == ["0", "7"]
+    assert [one.get("hotkey") for one in single.control(["0", "cat"])] == [None, None]
 
 
 def test_forty_hostile_names_stand_in_the_interface_and_the_tasks_as_they_are(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_any_class_comes_back_from_the_interface(names: list[str]) -> None:
 
 def test_a_name_with_a_dollar_is_no_field_of_the_task_in_what_is_shown() -> None:
     """Label Studio's page puts the field `text` in place of `$text`, also in the answer; an alias is left alone."""
-    asked = [one.attrib for one in single.widget(["$text", "5 $", "cat"])]
+    asked = [one.attrib for one in single.control(["$text", "5 $", "cat"])]
     assert asked == [
         {"value": "$\u2060text", "alias": "$text"},
         {"value": "5 $\u2060", "alias": "5 $"},

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,8 +23,11 @@ from flows.exporter import exposition, samples
 from flows.metrics import METRICS, Metric
 from flows.noise_history import LONGEST, Noise, folded, largest
 from flows.sight import Sight, moment
+from flows.slices import Slice
 from flows.state import Run, Server, Worker
+from flows.tally import Check, Tally
 from tasks import store, versions
+from tasks.estimate import Interval
 from tasks.model import MANIFEST, QUEUE
 
 ROOT = Path(__file__).parent.parent
@@ -170,6 +174,28 @@ def test_every_figure_of_a_workspace(workspace: Path) -> None:
     assert 0 < found["assay_disk_free_bytes",] <= found["assay_disk_total_bytes",]
 
 
+def test_slices_are_counted_by_their_promise_and_checks_told_by_their_precision(workspace: Path) -> None:
+    slices = (
+        Slice("given", "cat", 50, 0.01, 0.0, 0.015),
+        Slice("given", "dog", 50, 0.2, 0.1, 0.3),
+        Slice("drop", "0001-a", 50, 0.02, 0.01, 0.03),
+    )
+    checks = [Check("xy_knn_v1", 4, 4, 3, Interval(0.75, 0.3, 0.95)), Check("new_v1", 9, 0, 0, None)]
+    state = replace(Sight(workspace).look(), slices=slices, tally=Tally(checks=checks))
+    found = {(name, *values): value for name, values, value in samples(state, DOWN, NOW)}
+    assert {
+        key: value for key, value in found.items() if key[0] in ("assay_slices", "assay_check_precision_ratio")
+    } == {
+        ("assay_slices", "class", "pass"): 1,
+        ("assay_slices", "class", "fail"): 1,
+        ("assay_slices", "class", "unclear"): 0,
+        ("assay_slices", "other", "pass"): 0,
+        ("assay_slices", "other", "fail"): 0,
+        ("assay_slices", "other", "unclear"): 1,
+        ("assay_check_precision_ratio", "xy_knn_v1"): 0.75,
+    }
+
+
 def test_a_new_workspace_has_no_figure_that_it_cannot_know(tmp_path: Path) -> None:
     versions.init(tmp_path / "ws")
     found = figures(tmp_path / "ws")
@@ -306,7 +332,8 @@ def test_a_real_prometheus_reads_what_is_in_the_workspace(workspace: Path, tmp_p
                 toy.ask_prometheus(port, metric.query)
             answered = {metric.name for metric in METRICS if toy.ask_prometheus(port, metric.name)}
             of_a_server = {name for name in NAMES if re.match(r"assay_(flow|worker|stage_ran)", name)}
-            assert answered == NAMES - of_a_server
+            of_people = {"assay_slices", "assay_check_precision_ratio"}  # no scores, no checks here
+            assert answered == NAMES - of_a_server - of_people
             wanted = {"AssayPrefectDown", "AssayDropHeld", "AssayDropWaitingLong", "AssayQueueOld"}
             pending: set[str] = set()
             while not wanted <= pending and time.monotonic() < until:

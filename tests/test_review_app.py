@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 import uuid
@@ -49,6 +50,10 @@ class Browser:
         assert self.ask("/session", {"token": token}).status_code == 204
         self.version = self.header()["version"]
 
+    def enter_again(self) -> None:
+        """The page is loaded anew."""
+        self.version = self.header()["version"]
+
     def header(self) -> dict[str, Any]:
         raw = self.ask("/api/catalogue").content
         return dict(json.loads(raw[4 : 4 + int.from_bytes(raw[:4], "little")]))
@@ -77,9 +82,10 @@ def two(workspace: Path) -> Iterator[tuple[Browser, Browser, Path]]:
         for name, role in (("ann", "labeler"), ("rita", "reviewer"))
     }
     sessions = Sessions(workspace, links=True)
+    seconds = itertools.count()
     with (
         start_blocking_portal() as portal,
-        reviewing(workspace, sessions, ("127.0.0.1",), lambda: "2026-05-01T10:00:00+00:00") as app,
+        reviewing(workspace, sessions, ("127.0.0.1",), lambda: f"2026-05-01T10:00:{next(seconds):02}+00:00") as app,
     ):
         ann, rita = Browser(app, portal), Browser(app, portal)
         ann.enter(tokens["ann"])
@@ -94,14 +100,15 @@ def test_an_answer_is_kept_before_it_is_acknowledged_and_others_are_told(two: tu
         {"n": 3, "action": "relabel", "label": "7"}, {"n": 4, "action": "keep"}, {"n": 5, "action": "unsure"}
     )
     assert len(told["saved"]) == 3 and told["refused"] == []
-    assert sorted(map(tuple, told["states"])) == [(3, 1), (4, 1), (5, 2)]
+    assert sorted(map(tuple, told["states"])) == [(3, 1, 1), (4, 1, 1), (5, 2, 1)]
     kept = journal.everything(workspace)
     assert {verdict.op for verdict in kept} == set(told["saved"]) and {v.reviewer for v in kept} == {"ann"}
     changes = rita.ask("/api/changes", since=since).json()
     assert sorted(map(tuple, changes["states"])) == [(3, 1, 0), (4, 1, 0), (5, 2, 0)]
     assert ann.column("mine")[[3, 4, 5, 6]].tolist() == [1, 1, 1, 0]
     undone = ann.say({"n": 3, "action": "undo", "of": told["saved"][0]})
-    assert undone["states"] == [[3, 0]]
+    assert undone["states"] == [[3, 0, 0]]
+    assert ann.ask("/api/recent", v=ann.version).json() == [[[told["saved"][1], 4]], [[told["saved"][2], 5]]]
     assert answers.state(journal.everything(workspace)).items.keys() >= {kept[1].subject.removeprefix("item:")}
 
 
@@ -109,10 +116,10 @@ def test_two_who_differ_make_a_dispute_that_a_reviewer_settles(two: tuple[Browse
     ann, rita, _ = two
     first = ann.say({"n": 8, "action": "relabel", "label": "1"})
     assert ann.ask("/api/item", v=ann.version, n=8).json()["answers"][0]["label"] == "1"
-    assert rita.say({"n": 8, "action": "relabel", "label": "2"})["states"] == [[8, 3]]
+    assert rita.say({"n": 8, "action": "relabel", "label": "2"})["states"] == [[8, 3, 1]]
     refused = ann.say({"n": 8, "action": "resolve", "label": "1"})["refused"]
     assert refused[0]["reason"] == "Action 'resolve' is a reviewer's; 'ann' is a labeler."
-    assert rita.say({"n": 8, "action": "resolve", "label": "1"})["states"] == [[8, 1]]
+    assert rita.say({"n": 8, "action": "resolve", "label": "1"})["states"] == [[8, 1, 1]]
     back = rita.say({"n": 8, "action": "return", "of": first["saved"][0], "note": "Look at the foot."})
     assert back["refused"] == []
 
@@ -120,10 +127,10 @@ def test_two_who_differ_make_a_dispute_that_a_reviewer_settles(two: tuple[Browse
 def test_a_question_parks_the_item_until_it_is_answered(two: tuple[Browser, Browser, Path]) -> None:
     ann, rita, _ = two
     asked = ann.say({"n": 9, "action": "question", "note": "Is a crossed 7 a 7?"})
-    assert asked["states"] == [[9, 5]]
+    assert asked["states"] == [[9, 5, 0]]
     told = rita.ask("/api/item", v=rita.version, n=9).json()["thread"]
     assert [(one["who"], one["kind"], one["text"]) for one in told] == [("ann", "question", "Is a crossed 7 a 7?")]
-    assert rita.say({"n": 9, "action": "answer", "of": asked["saved"][0], "note": "Yes."})["states"] == [[9, 0]]
+    assert rita.say({"n": 9, "action": "answer", "of": asked["saved"][0], "note": "Yes."})["states"] == [[9, 0, 0]]
 
 
 def test_what_others_said_is_shown_after_ones_own_vote(two: tuple[Browser, Browser, Path]) -> None:
@@ -244,8 +251,8 @@ def test_a_reviewer_signs_off_samples_disputes_and_questions(two: tuple[Browser,
     assert first["op"] in ops and first["label"] == str(first["n"] % 10)
     rita.say({"n": first["n"], "action": "approve", "of": first["op"]})
     back = rita.say({"n": second["n"], "action": "return", "of": second["op"], "note": "Look again."})
-    assert back["states"] == [[second["n"], 6]]
+    assert back["states"] == [[second["n"], 6, 0]]
     (one,) = rita.ask("/api/signoff", v=rita.version).json()["labelers"]
     assert (one["approved"], one["returned"]) == (1, 1)
     assert {first["op"], second["op"]}.isdisjoint(row["op"] for row in one["sample"])
-    assert ann.say({"n": second["n"], "action": "keep"})["states"] == [[second["n"], 1]]
+    assert ann.say({"n": second["n"], "action": "keep"})["states"] == [[second["n"], 1, 1]]

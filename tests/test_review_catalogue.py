@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from toy_review import reviewable, truth, workspace
+from toy_written import write
 
 from flows.digits import Digits
-from tasks import store
+from tasks import sample, store
 from tasks.answers import ItemState, State
 from tasks.modalities import modality
-from tasks.model import QUEUE, SCORES, Mistake, Task
+from tasks.model import FINDINGS, QUEUE, SCORES, Mistake, Task
 from tasks.review import arrange, catalogue, plan, tiles
 from tasks.review.arrange import Arrangement
 from tasks.review.tiles import Tiles
@@ -41,6 +43,8 @@ def test_every_column_is_that_of_the_tables(workspace: Path, toy_digits: Digits)
     assert found.columns["p_wrong"][n] == pytest.approx(queue["p_wrong"].iloc[0], abs=1e-6)
     assert f'"{found.classes[found.columns["suggested"][n]]}"' == scores.loc[found.items[n], "suggestion"]
     assert np.isfinite(found.columns["loss"]).sum() == (scores["fold"] >= 0).sum()
+    drawn = [found.place[item] for item in queue.loc[queue["checks"] == sample.CHECK, "item"]]
+    assert drawn and set(found.columns["suggested"][drawn].tolist()) == {catalogue.NONE}
     flagged = {item for item in found.items if scores.loc[item, "flagged"]}
     bit = found.checks.index("label_noise_v2")
     assert {i for i, bits in zip(found.items, found.columns["checks"], strict=True) if bits >> bit & 1} >= flagged
@@ -165,3 +169,24 @@ def test_answers_reach_the_stop_rule(workspace: Path) -> None:
     told = plan.stop_rule(workspace)
     assert told is not None and told["seen"] == 0
     assert "are expected to hold" in told["sentence"]
+
+
+def test_where_labels_are_texts_the_whole_queue_comes_first_and_the_drawn_items_have_no_slice(tmp_path: Path) -> None:
+    """Of six pairs two were drawn and are not doubted: who takes the first slice sees them among the others."""
+    made = write(tmp_path / "ws", list("abcdef"), list("bcdefa"), texts=list("uvwxyz"))
+    table = store.read_table(made / "data/triage/queue.parquet", QUEUE)
+    table["checks"] = ["pair_mismatch_v1", sample.CHECK, "pair_mismatch_v1", sample.CHECK, "other_v1", "other_v1"]
+    store.write_table(made / "data/triage/queue.parquet", QUEUE, table)
+    store.write_table(made / "data/audit/findings.parquet", FINDINGS, store.frame(FINDINGS))
+    found = catalogue.read(made / "data", Task("text", "pairs"), State(), "v1")
+    today = plan.plan(found, np.zeros(6, dtype="u1"))
+    assert [(one["title"], one["items"]) for one in today["slices"]] == [("the queue, drawn items mixed in", 6)]
+    assert [one["filter"] for one in today["slices"]] == [{"queued": True}]
+
+
+def test_the_place_by_suspicion_is_the_queue_and_then_the_most_suspicious(tmp_path: Path) -> None:
+    made = write(tmp_path / "ws", list("abcd"), list("bcda"))
+    found = catalogue.read(made / "data", Task(), State(), "v1")
+    columns = {"rank": np.array([0, 2, 1, 0], "<u4"), "p_wrong": np.array([0.2, 0.1, 0.1, 0.9], "<f4")}
+    shown = replace(found, columns={**found.columns, **columns})
+    assert shown.suspicion.tolist() == [3, 1, 0, 2]

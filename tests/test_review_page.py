@@ -6,15 +6,14 @@ The page is real and runs in a real browser; its server is the stand-in of revie
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import browser, met, page, until
+from browser import browser, met, page, tab, until
 from playwright.sync_api import Page
 from review_stub import REVIEW, Stub, World, in_force, toy
 
-__all__ = ["browser", "page"]  # fixtures
+__all__ = ["browser", "page", "tab"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 SPEEDS = [f"speed-{10 * k}" for k in range(1, 6)]
@@ -209,6 +208,26 @@ def test_ten_answers_given_while_the_server_is_away_arrive_once_each_after_a_rel
         assert len({one["op"] for one in said}) == 10
         assert page.locator("#saved").inner_text() == "saved"
         assert page.evaluate("Object.keys(localStorage).filter(key => key.includes('outbox'))") == []
+
+
+def test_what_was_answered_before_a_reload_can_be_taken_back_batch_by_batch(page: Page) -> None:
+    with Stub(toy(100, SPEEDS, wrong=20)) as stub:
+        opened(page, stub)
+        press(page, "1", "0", "x", "ArrowRight", "x", "0")
+        four = saved(page, stub, 4)
+        page.reload()
+        until(page, "document.body?.dataset.page", "work")
+        until(page, "performance.getEntriesByType('resource').some(one => one.name.includes('/api/recent'))")
+        page.wait_for_timeout(200)
+        press(page, "z")
+        said = saved(page, stub, 6)
+        assert [one["of"] for one in said[4:]] == [one["op"] for one in four[2:]]
+        press(page, "Control+z")
+        assert saved(page, stub, 7)[6]["of"] == four[1]["op"]
+        press(page, "z", "z")
+        assert saved(page, stub, 8)[7]["of"] == four[0]["op"]
+        assert page.locator("#toast").inner_text() == "Nothing to undo."
+        assert in_force(stub) == {}
 
 
 def test_a_refused_answer_is_taken_off_the_tile_and_told(page: Page) -> None:
@@ -447,7 +466,84 @@ def test_no_script_writes_markup_and_the_shell_holds_no_inline_script_or_style()
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)|https?://", shell)
 
 
-def test_the_shell_preloads_every_module() -> None:
+def test_the_shell_preloads_every_module_that_the_first_page_needs() -> None:
     shell = (REVIEW / "templates" / "review.html").read_text(encoding="utf-8")
-    modules = {path.name for path in Path(REVIEW / "static").glob("*.js")}
-    assert set(re.findall(r"/static/([a-z_]+\.js)", shell)) == modules
+    wanted: set[str]
+    wanted, todo = set(), ["review.js"]
+    while todo:
+        wanted.add(name := todo.pop())
+        text = (REVIEW / "static" / name).read_text(encoding="utf-8")
+        todo += set(re.findall(r'^import .*"\./([a-z_]+\.js)"', text, re.MULTILINE)) - wanted
+    assert set(re.findall(r"/static/([a-z_]+\.js)", shell)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kept"),
+    [
+        ("the cat sat", "the dog sat", ["the ", " sat"]),
+        ("the cat sat", "the cat sat", ["the cat sat"]),
+        ("a b c d", "b d", ["b", " d"]),
+        ("", "new", []),
+        ("猫が座る", "犬が座る", ["が座る"]),
+        ("<b>x</b> y", "<b>x</b> z", ["<b>x</b> "]),
+        ("w " * 3000, "v " * 3000, None),  # too long for a table: still no hang
+    ],
+)
+def test_two_texts_are_compared_word_by_word(page: Page, one: str, other: str, kept: list[str] | None) -> None:
+    with Stub(toy(4, ["cat"])) as stub:
+        page.goto(stub.link)
+        until(page, "document.body?.dataset.page", "plan")
+        runs = page.evaluate(
+            "async ([one, other]) => (await import('/static/diff.js')).compared(one, other)", [one, other]
+        )
+    assert "".join(run for _, run in runs) == one
+    if kept is not None:
+        assert [run for same, run in runs if same and run.strip()] == [run for run in kept if run.strip()]
+
+
+def test_a_pair_marks_what_its_suggestion_changes_by_shape(page: Page) -> None:
+    world = World([], toy(8, ["a", "b"], wrong=4).given, toy(8, ["a", "b"]).truth)
+    world.texts = [("A man rides a horse.", "Ein Mann reitet ein <b>Schwein</b>.", "Ein Mann reitet ein Pferd.")] * 8
+    with Stub(world) as stub:
+        page.goto(stub.link)
+        until(page, "document.body?.dataset.page", "plan")
+        page.evaluate("location.hash = 'order=newest'")
+        until(page, "document.querySelectorAll('.cards ins').length >= 8")
+        card = page.locator(".cell.cursor")
+        assert "Schwein" in "".join(card.locator("del").all_inner_texts())
+        assert card.locator("ins").all_inner_texts() == ["Pferd"]
+        lines = card.locator("del, ins").evaluate_all("all => all.map(one => getComputedStyle(one).textDecorationLine)")
+        assert set(lines) == {"line-through", "underline"}
+        until(page, "document.querySelectorAll('#panel ins').length", 1)
+
+
+@pytest.mark.parametrize("how", ["scrolled", "another order", "the next group", "the one before", "larger tiles"])
+def test_a_batch_touches_exactly_the_set_that_is_marked_on_the_screen(page: Page, how: str) -> None:
+    with Stub(toy(1_000, SPEEDS, wrong=50)) as stub:
+        opened(page, stub, "given=speed-30")
+        press(page, "Shift+ArrowRight")  # a range, and a cursor, that are to be left behind
+        if how == "scrolled":
+            page.evaluate("document.getElementById('grid').scrollTop = 1500")
+            until(page, "document.querySelectorAll('.cell.cursor').length", 0)
+            page.locator(".cell:not([hidden])").nth(20).click()
+        elif how == "another order":
+            page.locator("#order").select_option("newest")
+            until(page, "document.activeElement.classList.contains('cell')")
+        elif how == "larger tiles":
+            press(page, "+", "+", "ArrowDown")
+        else:
+            press(page, "n" if how == "the next group" else "N")
+        pictured(page)
+        press(page, "Shift+PageDown", "ArrowRight", "Shift+ArrowDown", "Shift+ArrowRight")
+        page.wait_for_timeout(300)
+        marked = page.locator(".cell.within:not([hidden])").evaluate_all(
+            "cells => cells.map(cell => Number(cell.dataset.n))"
+        )
+        on_screen = {
+            page.locator(f"[aria-label^='{place} of']").first.get_attribute("data-n") for place in sorted(visible(page))
+        }
+        assert len(marked) > 1 and {str(n) for n in marked} <= on_screen
+        press(page, "0")
+        said = saved(page, stub, len(marked))
+        assert sorted(one["n"] for one in said) == sorted(marked)
+        assert stub.requests.count("POST /api/answers") == 1

@@ -3,88 +3,27 @@
 from __future__ import annotations
 
 import re
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from browser import browser, met, page, until
+from browser import browser, met, page, tab, until
 from playwright.sync_api import Page
-from toy_review import chain
+from toy_served import CLASSES, WRONG, at, forty, items_of, opened, review, served, turned
 
-from flows.digits import Digits, digits, write_drop
 from tasks import answers, journal, store
-from tasks.model import MANIFEST, PASSED
+from tasks.model import MANIFEST
 
-__all__ = ["browser", "page"]  # fixtures
+__all__ = ["browser", "forty", "page", "served", "tab"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
 
-CLASSES, EACH = ("0", "1", "2", "3", "4"), 8
-WRONG = {3: "4", 9: "2", 17: "0", 22: "1", 30: "1", 37: "3"}  # place in the drop -> its wrong label
-
-
-@pytest.fixture(scope="module")
-def forty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """40 digits of 5 classes, 6 with a wrong label, as a workspace with a queue; item -> right label."""
-    whole = digits()
-    rows = np.concatenate([np.flatnonzero(whole.labels == int(name))[:EACH] for name in CLASSES])
-    chosen = Digits(whole.images, whole.labels, {"toy": rows}, whole.test)
-    folder = tmp_path_factory.mktemp("forty")
-    write_drop(chosen, "toy", folder / "toy", noise=0.0, seed=0)
-    truth = {f"d{row:04d}": str(whole.labels[row]) for row in rows}
-    table = folder / "toy" / "labels.csv"
-    lines = table.read_text().splitlines()
-    column = lines[0].split(",").index("label")
-    for place, label in WRONG.items():
-        cells = lines[place + 1].split(",")
-        cells[column] = label
-        lines[place + 1] = ",".join(cells)
-    table.write_text("\n".join(lines) + "\n")
-    (folder / "toy" / "_SUCCESS").write_text("")  # it held the checksum of the right labels
-    return chain(folder / "toy", folder / "ws"), truth
-
-
-@contextmanager
-def review(workspace: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`assay review` and its link."""
-    command = [sys.executable, "-P", "-m", "flows.cli", "review", "--port", str(port), "--reviewer", "maria"]
-    process = subprocess.Popen([*command, "--workspace", str(workspace)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process, process.stdout.readline().strip()
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+WAITING = "Number(document.getElementById('saved').dataset.waiting)"
 
 
 def labels(workspace: Path, truth: dict[str, str]) -> dict[str, str]:
     """Item -> the label in force, of the answered ones."""
     state = answers.state(journal.everything(workspace))
     return {item: (one.y or "").strip('"') or truth[item] for item, one in state.items.items() if one.answered}
-
-
-def items_of(workspace: Path) -> list[str]:
-    """The items at the places of the page's catalogue."""
-    passed = set(store.read_table(workspace / "data/validate/passed.parquet", PASSED)["item"])
-    manifest = store.read_table(workspace / "data/ingest/manifest", MANIFEST)
-    return [item for item in manifest["item"] if item in passed]
-
-
-def opened(page: Page, link: str) -> None:
-    page.goto(link)
-    until(page, "document.body?.dataset.page", "plan")
-    assert "token" not in page.url
-
-
-def at(page: Page) -> int:
-    """The place of the item under the cursor."""
-    return int(page.get_attribute(".cell.cursor", "data-n") or -1)
 
 
 class Person:
@@ -138,9 +77,9 @@ class Person:
 
 
 def test_six_wrong_labels_among_forty_are_found_and_mended_by_keyboard_alone(
-    page: Page, forty: tuple[Path, dict[str, str]]
+    page: Page, forty: tuple[Path, dict[str, str]], served: Path
 ) -> None:
-    workspace, truth = forty
+    workspace, truth = served, forty[1]
     manifest = store.read_table(workspace / "data/ingest/manifest", MANIFEST)
     given = {item: y.strip('"') for item, y in zip(manifest["item"], manifest["y"], strict=True)}
     wrong = {item for item in truth if truth[item] != given[item]}
@@ -161,29 +100,61 @@ def test_six_wrong_labels_among_forty_are_found_and_mended_by_keyboard_alone(
     assert found >= 4
 
 
-def test_a_server_that_is_killed_amid_answers_has_every_one_that_the_page_calls_saved(
-    page: Page, forty: tuple[Path, dict[str, str]], tmp_path: Path
-) -> None:
-    workspace = tmp_path / "ws"
-    shutil.copytree(forty[0], workspace, symlinks=True)
-    shutil.rmtree(workspace / ".assay" / "journal", ignore_errors=True)
-    with review(workspace) as (server, link):
-        opened(page, link)
+def test_a_server_that_is_killed_amid_answers_has_every_one_that_the_page_calls_saved(page: Page, served: Path) -> None:
+    with review(served) as (server, link):
+        opened(page, link, "given=1")
         port = int(re.search(r":(\d+)/", link)[1])  # type: ignore[index]
-        page.evaluate("location.hash = 'given=1&order=suspicion'")
-        until(page, "document.body?.dataset.page", "work")
         for _ in range(3):
             page.keyboard.press("Enter")
             page.keyboard.press("ArrowRight")
-        met(lambda: len(journal.everything(workspace)) > 0)
+        met(lambda: len(journal.everything(served)) > 0)
         server.kill()
         server.wait()
         for _ in range(3):
             page.keyboard.press("0")
             page.keyboard.press("ArrowRight")
-        until(page, "Number(document.getElementById('saved').dataset.waiting) > 0")
-    with review(workspace, port):
-        until(page, "Number(document.getElementById('saved').dataset.waiting)", 0, seconds=60)
-    said = journal.everything(workspace)
+        until(page, f"{WAITING} > 0")
+    with review(served, port):
+        until(page, WAITING, 0, seconds=60)
+    said = journal.everything(served)
     assert len({verdict.op for verdict in said}) == len(said) >= 6
     assert {verdict.reviewer for verdict in said} == {"maria"}
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.004, 0.015])
+def test_a_server_that_is_killed_amid_a_batch_has_it_whole_and_once_after_a_restart(
+    page: Page, served: Path, pause: float
+) -> None:
+    with review(served) as (server, link):
+        opened(page, link)
+        turned(page, "split=train")
+        port = int(re.search(r":(\d+)/", link)[1])  # type: ignore[index]
+        count = int(page.locator("#count").inner_text().split()[0])
+        page.keyboard.press("Shift+End")
+        page.keyboard.press("0")
+        time.sleep(pause)  # the request is on its way, at the disk, or acknowledged
+        server.kill()
+        server.wait()
+    with review(served, port):
+        until(page, WAITING, 0, seconds=60)
+    said = journal.everything(served)
+    items = [items_of(served)[n] for n in range(40)]
+    assert sorted(verdict.subject for verdict in said) == sorted(f"item:{item}" for item in items)[:count]
+    assert {verdict.action for verdict in said} == {"unsure"}
+
+
+def test_ten_answers_given_offline_are_saved_exactly_once(page: Page, served: Path) -> None:
+    with review(served) as (_, link):
+        opened(page, link, "split=train")
+        shown = page.eval_on_selector_all(".cell:not([hidden])", "cells => cells.map(cell => Number(cell.dataset.n))")
+        page.context.set_offline(True)
+        for key in ("Enter", "0", "1", "Enter", "0", "Enter", "0", "Delete", "Enter", "0"):
+            page.keyboard.press(key)
+        until(page, WAITING, 10)
+        assert page.locator("#saved").inner_text() == "waiting (10)"
+        assert journal.everything(served) == []
+        page.context.set_offline(False)
+        until(page, WAITING, 0)
+    said = journal.everything(served)
+    assert [verdict.subject for verdict in said] == [f"item:{items_of(served)[n]}" for n in shown[:10]]
+    assert len({verdict.op for verdict in said}) == 10

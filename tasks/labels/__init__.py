@@ -7,7 +7,8 @@ A kind is one file in this folder. Its module has:
     classes_of(y) -> names    the class names in a label: what the vocabulary check looks at
     target(y) -> name or None what an audit checks against a model; None: this label cannot be audited
     encode(ys, classes) -> (N, C) float32     Y as a vector, for (X, Y) anomaly detection
-    widget(classes) -> Element  what asks for a label in Label Studio: its control, without name and object
+    WIDGET                    how a person gives one: review/static/widget_<name>.js, `classes` or `text`
+    control(classes) -> Element  what asks for a label in Label Studio, without name and object
     region(y) -> {type, value}  a label as Label Studio keeps it
     spoken(value) -> labels   what such a value says, in words; ValueError with a reason
     PAIRED = True             where Y is a text of its own: embed makes vectors of show(y), and no class is expected

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..model import label_json
 
+WIDGET = "text"
 PAIRED = True  # Y is an item of its own: embed makes vectors of it, audit compares the two
 LONGEST = 64 * 2**10  # bytes of UTF-8 in a text
 ALLOWED = "\t\n\r"  # control characters
@@ -68,7 +69,7 @@ def encode(ys: Sequence[str], classes: Sequence[str]) -> NDArray[np.float32]:
     return np.asarray(y_NC / np.maximum(np.linalg.norm(y_NC, axis=1, keepdims=True), 1), dtype=np.float32)
 
 
-def widget(classes: Sequence[str]) -> Element:
+def control(classes: Sequence[str]) -> Element:
     """A field for the right text. `classes` is unused."""
     asked = {
         "maxSubmissions": "1",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..model import label_json
 
+WIDGET = "classes"
 LONGEST = 200  # characters in a class name
 BUTTONS = 30  # classes; with more of them Label Studio shows a list
 
@@ -55,7 +56,7 @@ def encode(ys: Sequence[str], classes: Sequence[str]) -> NDArray[np.float32]:
     return y_NK
 
 
-def widget(classes: Sequence[str]) -> Element:
+def control(classes: Sequence[str]) -> Element:
     """One choice among the classes."""
     choices = Element("Choices", {"choice": "single"})
     choices.attrib |= {"layout": "select"} if len(classes) > BUTTONS else {"showInline": "true"}

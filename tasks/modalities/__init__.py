@@ -6,6 +6,7 @@ A modality is one module in this folder (a file, or a package when it has much t
     load(data) -> item                 the normalised item: image (H, W, 3) uint8, EXIF orientation applied; text str
     size(item) -> int                  its bytes in memory
     preview(data) -> (type, bytes)     what a page shows of it: a small image/png, or the beginning as text/plain
+    PREVIEW                            how a grid shows it: review/static/preview_<name>.js, `sheet` or `card`
     tile(data, side) -> bytes          where items are looked at as tiles: a small JPEG; else the page shows cards
     picture(data, side) -> bytes       where a tile is: the same in its own shape, for a labelling tool
     sheet(tiles, side, columns) -> bytes   tiles side by side as one JPEG, at `None` an empty place

@@ -8,7 +8,10 @@
     desk.py        all of these, for the routes        threads.py  what is asked, and what was sent back
     server.py      start and end                       signoff.py  what waits for a reviewer
     people.py      reviewers, tokens, sessions         claims.py   who has which items on screen
-    static/        the page: one vanilla ES module, no build step
+    gold.py        blind gold: which, and how judged   blind.py    what of it each person is shown
+    closing.py     the routes that end a session       summary.py  what has come of it
+    publishing.py  a revision, beside the page         refusal.py  a mistake as a status and one sentence
+    static/        the page: vanilla ES modules, a noun each, no build step
 
 The order of what an answer goes through: guard -> app -> writer -> .assay/journal/<reviewer>.jsonl, fsync, and only
 then the tick on the screen. The page shows nothing as saved before.

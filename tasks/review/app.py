@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +17,23 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from ..labels import is_paired
-from ..model import Mistake, Verdict
+from ..model import GOLD, Mistake, Verdict
 from . import plan as plans
-from . import signoff, threads
-from .catalogue import NONE, Catalogue
+from . import threads
+from .catalogue import Catalogue
 from .claims import Claims
+from .closing import worded
 from .desk import Desk, Stale, voted
-from .people import Session, people
+from .people import Session
+from .refusal import STALE, Refused, told
 from .tiles import MOST
 
 HERE = Path(__file__).parent
 STATIC = {"js": "text/javascript", "css": "text/css"}
 ANSWERS = 2_000  # in one request
-STALE = "A run has renewed the data: load the page again."
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 Clock = Callable[[], str]
-
-
-class Refused(Exception):
-    """A request that cannot be answered: (status, sentence)."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
 
 
 def routes(desk: Desk, now: Clock) -> list[Route]:
@@ -58,12 +50,12 @@ def routes(desk: Desk, now: Clock) -> list[Route]:
         "/api/references": asked.references,
         "/api/plan": asked.plan,
         "/api/changes": asked.changes,
+        "/api/recent": asked.recent,
         "/api/guideline": asked.guideline,
-        "/api/signoff": asked.signoff,
     }
     return [
         *shell(),
-        *(Route(path, _told(handler)) for path, handler in reads.items()),
+        *(Route(path, told(handler)) for path, handler in reads.items()),
         Route("/api/answers", asked.answers, methods=["POST"]),
         Route("/api/claims", asked.claims, methods=["POST"]),
     ]
@@ -74,7 +66,7 @@ def shell() -> list[Route]:
     return [
         Route("/review", page),
         Route("/favicon.ico", lambda request: Response(status_code=204)),
-        Route("/static/{name}", static),
+        Route("/static/{name}", _static()),
     ]
 
 
@@ -83,29 +75,19 @@ def page(request: Request) -> Response:
     return FileResponse(HERE / "templates" / "review.html", media_type="text/html")
 
 
-def static(request: Request) -> Response:
-    """A file of static/, by its bare name."""
-    name = str(request.path_params["name"])
-    path = HERE / "static" / name
-    if Path(name).name != name or path.suffix.lstrip(".") not in STATIC or not path.is_file():
-        return JSONResponse({"error": "There is no such file."}, 404)
-    return FileResponse(path, media_type=STATIC[path.suffix.lstrip(".")], headers={"cache-control": "no-cache"})
+def _static() -> Callable[[Request], Awaitable[Response]]:
+    """The files of static/, by their bare names; read once, since a page begins with some thirty of them."""
+    folder = HERE / "static"
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix.lstrip(".") in STATIC}
 
+    async def static(request: Request) -> Response:
+        name = str(request.path_params["name"])
+        if name not in files:
+            return JSONResponse({"error": "There is no such file."}, 404)
+        media = STATIC[name.rpartition(".")[2]]
+        return Response(files[name], media_type=media, headers={"cache-control": "no-cache"})
 
-def _told(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """Each mistake as a status and one sentence; nothing else leaves."""
-
-    def told(request: Request) -> Response:
-        try:
-            return handler(request)
-        except Stale:
-            return JSONResponse({"error": STALE}, 409)
-        except Refused as error:
-            return JSONResponse({"error": str(error)}, error.status)
-        except Mistake as error:
-            return JSONResponse({"error": str(error)}, 400)
-
-    return told
+    return static
 
 
 class _Asked:
@@ -126,8 +108,8 @@ class _Asked:
                 "guideline": None if version is None else {"version": version, "title": title},
                 "kind": self._desk.task.kind,
                 "modality": self._desk.task.modality,
-                "widget": "text" if is_paired(self._desk.task.kind) else "classes",
-                "preview": "card" if self._desk.tiles is None else "sheet",
+                "widget": self._desk.kind.WIDGET,
+                "preview": self._desk.modality.PREVIEW,
             }
         )
 
@@ -143,35 +125,34 @@ class _Asked:
 
     def cards(self, request: Request) -> Response:
         catalogue, places = self._places(request)
-        show = self._desk.kind.show
-        told = []
+        desk, person = self._desk, request.state.session.name
+        cards = []
         for n in places:
-            _, content = self._desk.modality.preview(self._desk.content(catalogue, n))
-            suggested = int(catalogue.columns["suggested"][n])
-            said = None if suggested == NONE else catalogue.classes[suggested]
-            text = content.decode("utf-8", "replace") if self._desk.tiles is None else ""
-            told.append({"n": n, "text": text, "label": _shown(show, catalogue.ys[n]), "suggestion": said})
-        return JSONResponse(told)
+            _, content = desk.modality.preview(desk.content(catalogue, n))
+            text = content.decode("utf-8", "replace") if desk.tiles is None else ""
+            said = desk.suggestion(catalogue, n, person)
+            cards.append({"n": n, "text": text, "label": _shown(desk.kind.show, catalogue.ys[n]), "suggestion": said})
+        return JSONResponse(cards)
 
     def item(self, request: Request) -> Response:
         catalogue, (n, *_) = self._places(request)
         item, desk = catalogue.items[n], self._desk
-        said = desk.writer.about(item)
-        seen = voted(said, request.state.session.name) or request.state.session.role == "reviewer"
-        told = [
-            v for v in said if v.action not in threads.SPOKEN and (seen or v.reviewer == request.state.session.name)
-        ]
-        suggested = int(catalogue.columns["suggested"][n])
+        person, role = request.state.session.name, request.state.session.role
+        blind = item in desk.blind.of(person)
+        said = [v for v in desk.writer.about(item) if v.reviewer == person or (v.action != GOLD and not blind)]
+        seen = voted(said, person) or role == "reviewer"
+        shown = [v for v in said if v.action not in threads.SPOKEN and (seen or v.reviewer == person)]
+        findings = desk.evidence.drawn() if blind else desk.evidence.findings(item)
         return JSONResponse(
             {
                 "n": n,
                 "given": _shown(desk.kind.show, catalogue.ys[n]),
-                "suggestion": None if suggested == NONE else catalogue.classes[suggested],
+                "suggestion": desk.suggestion(catalogue, n, person),
                 "p_wrong": round(float(catalogue.columns["p_wrong"][n]), 4),
                 **desk.evidence.delivered(item),
-                "findings": [_in_words(desk.kind.show, one) for one in desk.evidence.findings(item)],
-                "near": desk.near(catalogue, n),
-                "answers": [_answer(desk.kind.show, verdict) for verdict in told],
+                "findings": [_in_words(desk.kind.show, one) for one in findings],
+                "near": desk.near(catalogue, n, person),
+                "answers": [_answer(desk.kind.show, verdict) for verdict in shown],
                 "thread": threads.thread(said),
             }
         )
@@ -186,13 +167,15 @@ class _Asked:
         return JSONResponse({"places": self._desk.similar(catalogue, n, min(_number(request, "k", 60), 600))})
 
     def references(self, request: Request) -> Response:
-        catalogue = self._desk.catalogue(request.query_params.get("v"))
-        return JSONResponse({"places": self._desk.references(catalogue, _number(request, "class", 0))})
+        person = request.state.session.name
+        catalogue = self._desk.seen_by(person, request.query_params.get("v"))
+        return JSONResponse({"places": self._desk.references(catalogue, _number(request, "class", 0), person)})
 
     def plan(self, request: Request) -> Response:
-        catalogue = self._desk.catalogue(request.query_params.get("v"))
-        told = plans.plan(catalogue, self._desk.states())
-        return JSONResponse({**told, "stop": plans.stop_rule(self._desk.workspace)})
+        person = request.state.session.name
+        catalogue = self._desk.seen_by(person, request.query_params.get("v"))
+        today = plans.plan(catalogue, self._desk.states_for(person))
+        return JSONResponse({**today, "stop": plans.stop_rule(self._desk.workspace)})
 
     def changes(self, request: Request) -> Response:
         found = self._desk.changes(_number(request, "since", 0), request.state.session.name)
@@ -200,25 +183,16 @@ class _Asked:
             raise Stale
         return JSONResponse({"seq": found[0], "states": found[1], "version": self._desk.catalogue().version})
 
+    def recent(self, request: Request) -> Response:
+        catalogue = self._desk.catalogue(request.query_params.get("v"))
+        return JSONResponse(threads.recent(self._desk.writer.said(), request.state.session.name, catalogue.place))
+
     def guideline(self, request: Request) -> Response:
         return Response(self._desk.guideline()[1], media_type="text/markdown; charset=utf-8")
 
-    def signoff(self, request: Request) -> Response:
-        if request.state.session.role != "reviewer":
-            raise Refused(403, f"Signing off is a reviewer's; '{request.state.session.name}' is a labeler.")
-        catalogue, desk = self._desk.catalogue(request.query_params.get("v")), self._desk
-        labelers = [name for name, one in people(desk.workspace).items() if one.role == "labeler"]
-        told = signoff.signoff(desk.writer.said(), desk.writer.state().items, labelers)
-        for one in (*told["disputes"], *told["questions"], *(row for who in told["labelers"] for row in who["sample"])):
-            one["n"] = catalogue.place.get(one["item"])
-        for one in (*(row for who in told["labelers"] for row in who["sample"]), *_answers_of(told["disputes"])):
-            one["label"] = None if one["y"] is None else _words(desk.kind.show, one)
-            one["given"] = None if one["seen"] is None else _shown(desk.kind.show, one["seen"])
-        return JSONResponse(told)
-
     def _places(self, request: Request) -> tuple[Catalogue, list[int]]:
         """The catalogue that the page holds, and the places n= names, at most MOST."""
-        catalogue = self._desk.catalogue(request.query_params.get("v", ""))
+        catalogue = self._desk.seen_by(request.state.session.name, request.query_params.get("v", ""))
         try:
             places = [int(part) for part in request.query_params.get("n", "").split(",")]
         except ValueError:
@@ -251,7 +225,8 @@ class _Asked:
         refused: list[dict[str, str]] = []
         for raw in rows:
             try:
-                verdicts.append(room.verdict(raw, reviewer=session.name, role=session.role, at=at))
+                verdict = room.verdict(raw, reviewer=session.name, role=session.role, at=at)
+                verdicts.append(self._desk.blind.kept_as(verdict))
             except ValueError as error:
                 op = raw.get("op") if isinstance(raw, dict) else None
                 refused.append({"op": str(op)[:200], "reason": str(error)})
@@ -264,7 +239,8 @@ class _Asked:
             kept = (*saved.new, *saved.already)
             refused += [{"op": op, "reason": reason} for op, reason in saved.refused]
         places = dict.fromkeys(catalogue.place[v.subject.removeprefix("item:")] for v in verdicts)
-        states = [(n, self._desk.state_of(catalogue.items[n])) for n in places]  # places as the page knows them
+        who = session.name  # places as the page knows them
+        states = [(n, *self._desk.states_of(catalogue.items[n], who)) for n in places]
         return JSONResponse({"saved": kept, "refused": refused, "states": states, "seq": self._desk.writer.seq})
 
     async def claims(self, request: Request) -> Response:
@@ -303,22 +279,12 @@ def _in_words(show: Callable[[str], str], finding: dict[str, Any]) -> dict[str, 
     return finding | {"severity": round(float(finding["severity"]), 4), "suggestion": None if y is None else show(y)}
 
 
-def _answers_of(disputes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [answer for dispute in disputes for answer in dispute["answers"]]
-
-
-def _words(show: Callable[[str], str], told: dict[str, Any]) -> str:
-    """A label, or those of an ambiguous item."""
-    several = json.loads(told["y"]) if told["action"] == "ambiguous" else None
-    return " | ".join(map(str, several)) if isinstance(several, list) else show(told["y"])
-
-
 def _answer(show: Callable[[str], str], verdict: Verdict) -> dict[str, Any]:
-    told = {"y": verdict.y, "action": verdict.action}
+    action = (verdict.category or "") if verdict.action == GOLD else verdict.action
     return {
         "who": verdict.reviewer,
-        "action": verdict.action,
-        "label": None if verdict.y is None else _words(show, told),
+        "action": action,
+        "label": None if verdict.y is None or action == "keep" else worded(show, action, verdict.y),
         "at": verdict.at,
         "op": verdict.op,
         "of": verdict.of,

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .. import answers, durable, store
+from .. import answers, durable, sample, store
 from .. import labels as label_kinds
 from ..answers import State
 from ..model import FINDINGS, MANIFEST, PASSED, QUEUE, SCORES, Mistake, Task
@@ -70,6 +70,16 @@ class Catalogue:
             return []
         bits = int(self.columns["checks"][n])
         return [name for bit, name in enumerate(self.checks) if bits >> bit & 1]
+
+    @cached_property
+    def suspicion(self) -> Column:
+        """The place of each item when the queue comes first, in its order, and then the most suspicious; (N,) u4."""
+        rank_N, p_N = self.columns["rank"], np.nan_to_num(self.columns["p_wrong"])
+        queued_N = rank_N > 0
+        order = np.lexsort((np.where(queued_N, 0, -p_N), np.where(queued_N, rank_N, np.iinfo("u4").max)))
+        place_N = np.empty(len(order), dtype="<u4")
+        place_N[order] = np.arange(len(order), dtype="<u4")
+        return place_N
 
     def packed(self, extra: Mapping[str, Column], head: Mapping[str, Any]) -> bytes:
         """All columns as one message: the length of a JSON header, the header, the columns, each padded to 4 bytes."""
@@ -169,9 +179,11 @@ def read(data: Path, task: Task, state: State, files: str) -> Catalogue:
                 columns["p_wrong"][n] = p
                 if isinstance(y, str) and not paired:
                     columns["suggested"][n] = code[suggested[y]] if suggested[y] is not None else NONE
-    for item, rank in zip(queue["item"], queue["rank"], strict=True):
+    for item, rank, check in zip(queue["item"], queue["rank"], queue["checks"], strict=True):
         if item in place:
             columns["rank"][place[item]] = rank
+            if check == sample.CHECK:  # there only because it was drawn: the audit's word for it stays untold
+                columns["suggested"][place[item]] = NONE
     columns["loss"] = _loss(data, items, names)
     checks, columns["checks"] = _checks(data, queue, place)
     groups = dict(_groups(manifest))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,11 @@ import numpy as np
 from .. import answers, params, store
 from .. import labels as label_kinds
 from ..modalities import modality
-from ..model import Task, Verdict
+from ..model import GOLD, Task, Verdict
 from . import catalogue as catalogues
 from . import threads
 from .arrange import Arrangement
+from .blind import Blind
 from .catalogue import NONE, Catalogue, Column
 from .evidence import Evidence
 from .spoken import Room
@@ -55,6 +56,7 @@ class Desk:
         self._files = ""
         self._room: tuple[tuple[str, tuple[float, ...]], Room] | None = None
         self._at: tuple[Catalogue, Arrangement, Evidence] | None = None
+        self.blind = Blind(self._folder, writer, self.kind)
 
     # --- the catalogue -----------------------------------------------------------------------------------------------
 
@@ -103,11 +105,14 @@ class Desk:
     def packed(self, person: str) -> bytes:
         """The catalogue as bytes, with the state of each item and whether this person has answered it."""
         self.writer.look()
-        seq, catalogue = self.writer.seq, self.catalogue()
+        open_items = int(((self.catalogue().columns["rank"] > 0) & np.isin(self.states(), (0, 6))).sum())
+        self.blind.choose(person, self.catalogue(), open_items, lambda item: str(self.evidence.delivered(item)["y"]))
+        seq, catalogue = self.writer.seq, self.seen_by(person)
         extra = {
             "arranged": self.arrangement.place().astype("<u4"),
-            "state": self.states(),
-            "mine": self._of_all(lambda item: voted(self.writer.about(item), person)),
+            "suspicion": catalogue.suspicion,
+            "state": self.states_for(person),
+            "mine": self._of_all(lambda item: counts(self.writer.about(item), person)),
         }
         return catalogue.packed(extra, {"tile": SIDE, "per_sheet": MOST, "seq": seq})
 
@@ -137,6 +142,27 @@ class Desk:
             self._states = catalogue.version, since, states_N
             return states_N.copy()
 
+    def states_for(self, person: str) -> Column:
+        """(N,) u8 as this person is shown them: a gold item is as open as any other until they have answered it."""
+        catalogue, states_N = self.catalogue(), self.states()
+        for item in self.blind.of(person):
+            if item in catalogue.place:
+                states_N[catalogue.place[item]] = self.state_for(item, person)
+        return states_N
+
+    def state_for(self, item: str, person: str) -> int:
+        """Its number, as this person is shown it."""
+        own = self.blind.state(item, person)
+        return self.state_of(item) if own is None else own
+
+    def states_of(self, item: str, person: str) -> tuple[int, int]:
+        """(state, mine) of one item, as this person is shown it."""
+        return self.state_for(item, person), counts(self.writer.about(item), person)
+
+    def seen_by(self, person: str, version: str | None = None) -> Catalogue:
+        """Today's catalogue as this person is shown it; Stale where the page has another."""
+        return self.blind.view(self.catalogue(version), person)
+
     def _of_all(self, number: Callable[[str], int]) -> Column:
         """The number of each item that somebody has spoken of, 0 of the others; (N,) u8."""
         catalogue = self.catalogue()
@@ -155,9 +181,7 @@ class Desk:
         seq, subjects = found
         catalogue = self.catalogue()
         items = [item for name in subjects if (item := answers.item_of(name)) in catalogue.place and item is not None]
-        return seq, [
-            (catalogue.place[item], self.state_of(item), voted(self.writer.about(item), person)) for item in items
-        ]
+        return seq, [(catalogue.place[item], *self.states_of(item, person)) for item in items]
 
     def room(self, catalogue: Catalogue) -> Room:
         """What answers are checked against."""
@@ -189,10 +213,11 @@ class Desk:
         given_N = catalogue.columns["given"]
         return self.arrangement.like(n, np.flatnonzero(given_N == given_N[n]), most)
 
-    def references(self, catalogue: Catalogue, k: int) -> list[int]:
-        """Examples of a class: undoubted, as far apart as its items are, the confirmed ones first."""
+    def references(self, catalogue: Catalogue, k: int, person: str) -> list[int]:
+        """Examples of a class: undoubted, as far apart as its items are, the confirmed ones first; no gold."""
         columns = catalogue.columns
         clean_N = (columns["given"] == k) & (columns["p_wrong"] < SURE) & (columns["checks"] == 0)
+        clean_N[self._gold(catalogue, person)] = False
         rows = np.flatnonzero(clean_N if clean_N.any() else columns["given"] == k)
         if not len(rows):
             return []
@@ -202,15 +227,31 @@ class Desk:
         spread = rows[np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows)) + 2).astype(int)[1:-1]].tolist()
         return list(dict.fromkeys([*confirmed, *spread]))[:EXAMPLES]
 
-    def near(self, catalogue: Catalogue, n: int) -> list[dict[str, object]]:
-        """The nearest items whose labels nobody doubts: {"n", "label", "confirmed"}."""
+    def near(self, catalogue: Catalogue, n: int, person: str) -> list[dict[str, object]]:
+        """The nearest items whose labels nobody doubts, this person's gold left out: {"n", "label", "confirmed"}."""
         columns, states_N = catalogue.columns, self.states()
-        sure = np.flatnonzero(((columns["p_wrong"] < 0.5) | (states_N == 1)) & (columns["given"] != NONE))
+        sure_N = ((columns["p_wrong"] < 0.5) | (states_N == 1)) & (columns["given"] != NONE)
+        sure_N[self._gold(catalogue, person)] = False
+        sure = np.flatnonzero(sure_N)
         found = [m for m in self.arrangement.like(n, sure, NEAR + 1) if m != n][:NEAR]
         return [
             {"n": m, "label": catalogue.classes[columns["given"][m]], "confirmed": bool(states_N[m] == 1)}
             for m in found
         ]
+
+    def _gold(self, catalogue: Catalogue, person: str) -> list[int]:
+        return [catalogue.place[item] for item in self.blind.of(person) if item in catalogue.place]
+
+    def suggestion(self, catalogue: Catalogue, n: int, person: str) -> str | None:
+        """What the checks would put in place of the label, in words; of a gold item nothing is known."""
+        suggested = int(catalogue.columns["suggested"][n])
+        if catalogue.classes:
+            return None if suggested == NONE else catalogue.classes[suggested]
+        item = catalogue.items[n]
+        if item in self.blind.of(person):
+            return None
+        ys = [one["suggestion"] for one in self.evidence.findings(item) if one["suggestion"] not in (None, "null")]
+        return str(self.kind.show(ys[0])) if ys else None
 
     def content(self, catalogue: Catalogue, n: int) -> bytes:
         """The bytes of an item, proved to be those of its sha256."""
@@ -224,9 +265,16 @@ def _stamp(path: Path) -> float:
         return 0.0
 
 
-def voted(said: Iterable[Verdict], person: str) -> int:
-    """1 if an answer of this person counts."""
-    said = list(said)
+def counts(said: Sequence[Verdict], person: str) -> int:
+    """1 if an answer of this person counts: given, and neither taken back nor sent back."""
+    undone = answers.undone_ops(said)
+    if any(v.reviewer == person and v.action == GOLD and v.op not in undone for v in said):
+        return 1
+    return int(bool(voted(said, person)) and person not in threads.returned_to(said))
+
+
+def voted(said: Sequence[Verdict], person: str) -> int:
+    """1 if this person has answered; what others said is no secret to them any more."""
     undone = answers.undone_ops(said)
     decided = (*answers.DECISIONS, "unsure")
     return int(any(v.reviewer == person and v.action in decided and v.op not in undone for v in said))

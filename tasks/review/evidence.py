@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from .. import store
+from .. import sample, store
 from ..model import FINDINGS, MANIFEST, QUEUE, Mistake
 
 
@@ -37,12 +37,11 @@ class Evidence:
         return found
 
     @cached_property
-    def _reasons(self) -> dict[str, str]:
+    def _queue(self) -> dict[str, tuple[str, str]]:
+        """Item -> its checks and reason."""
         path = self._data / "triage" / "queue.parquet"
-        if not path.exists():
-            return {}
-        queue = store.read_table(path, QUEUE)
-        return dict(zip(queue["item"], queue["reason"], strict=True))
+        queue = store.read_table(path, QUEUE) if path.exists() else store.frame(QUEUE)
+        return {item: (c, r) for item, c, r in zip(queue["item"], queue["checks"], queue["reason"], strict=True)}
 
     def delivered(self, item: str) -> dict[str, Any]:
         """Its row of the manifest: item, drop, source, split, y and meta; Mistake for an item that is gone."""
@@ -56,10 +55,17 @@ class Evidence:
             "meta": {name.removeprefix("meta_"): value for name, value in meta.items() if isinstance(value, str)},
         }
 
+    def drawn(self) -> list[dict[str, Any]]:
+        """What is said of an item that is there only because it was drawn for the audit sample; the same of each."""
+        reasons = (reason for checks, reason in self._queue.values() if checks == sample.CHECK)
+        reason = next(reasons, "One of the items drawn to estimate how many labels are wrong.")
+        return [{"check": sample.CHECK, "severity": 0.0, "reason": reason, "suggestion": None}]
+
     def findings(self, item: str) -> list[dict[str, Any]]:
         """What each check says of it, the most severe first: check, severity, reason and suggestion, JSON text."""
         found = sorted(self._findings.get(item, []), key=lambda row: (-row["severity"], row["check"]))
         rows = [{name: row[name] for name in ("check", "severity", "reason", "suggestion")} for row in found]
-        if not rows and (reason := self._reasons.get(item)):
-            rows = [{"check": "triage", "severity": 0.0, "reason": reason, "suggestion": None}]
+        if not rows and item in self._queue:
+            checks, reason = self._queue[item]
+            rows = [{"check": checks, "severity": 0.0, "reason": reason, "suggestion": None}]
         return [row | {"suggestion": row["suggestion"] if isinstance(row["suggestion"], str) else None} for row in rows]

@@ -1,7 +1,8 @@
 """What is worth an hour of somebody's time today?
 
 The queue's open items by given label, by check and by drop, the ones with the most expected errors first, and what they
-will take at the pace that was measured.
+will take at the pace that was measured. The audit sample has no slice: its items are among those of every class, or,
+where labels are texts, in the whole queue, which comes first there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import estimate
+from .. import estimate, sample
 from ..model import Mistake
 from .catalogue import NONE, Catalogue, Column
 
@@ -25,7 +26,9 @@ SLICES = 24
 def plan(catalogue: Catalogue, state_N: Column) -> dict[str, Any]:
     """{"items", "minutes", "slices": [{"title", "filter", "items", "expected"}]} of what is queued and open."""
     queued_N = (catalogue.columns["rank"] > 0) & np.isin(state_N, (0, 6))
-    slices = sorted(_slices(catalogue, queued_N), key=lambda one: (-one["expected"], one["title"]))[:SLICES]
+    slices = sorted(
+        _slices(catalogue, queued_N), key=lambda one: (-one["expected"], "check" in one["filter"], one["title"])
+    )[:SLICES]
     items = int(queued_N.sum())
     return {"items": items, "minutes": round(items * SECONDS / 60, 1), "slices": slices}
 
@@ -36,7 +39,11 @@ def _slices(catalogue: Catalogue, queued_N: Column) -> Iterator[dict[str, Any]]:
         if one := _slice(f"given: {name}", {"given": k}, queued_N & (given_N == k), p_N):
             yield one
     if not catalogue.classes or (given_N == NONE).all():
+        if one := _slice("the queue, drawn items mixed in", {}, queued_N, p_N):
+            yield one
         for bit, check in enumerate(catalogue.checks):
+            if check == sample.CHECK:
+                continue  # drawn to be mixed in, as nobody should be able to tell them apart: no slice of its own
             found_N = (catalogue.columns["checks"] >> np.uint32(bit)) & 1 == 1
             if one := _slice(f"check: {check}", {"check": check}, queued_N & found_N, p_N):
                 yield one

@@ -25,11 +25,12 @@ from starlette.routing import BaseRoute, Route
 
 from ..model import AssayError, Mistake
 from . import app as pages
-from . import served
+from . import closing, served
 from .catalogue import version_of
 from .desk import Desk
 from .guard import HEADERS, Guard, exchange, hosts_of, is_loopback
 from .people import Sessions, link_token, people
+from .publishing import Publish, Publisher
 from .writer import Writer
 
 Say = Callable[[str], None]
@@ -56,6 +57,7 @@ def reviewing(
     now: Callable[[], str],
     *,
     further: Further = NOTHING,
+    publish: Publish | None = None,
     stay: bool = False,
 ) -> Iterator[Starlette]:
     """The page's application; tiles are made in the background.
@@ -73,7 +75,8 @@ def reviewing(
         else:
             if not stay:
                 desk.catalogue()
-            own, desk_there = pages.routes(desk, now), desk
+            own = [*pages.routes(desk, now), *closing.routes(desk, Publisher(publish), now)]
+            desk_there = desk
             ending.enter_context(_filling(desk))
         yield Starlette(
             routes=[exchange(sessions), *own, *further.routes(desk_there)],
@@ -119,9 +122,8 @@ def _fill(desk: Desk, ending: threading.Event) -> None:
     while not ending.is_set():
         files = version_of(data)
         if files != filled and (files == seen or not seen):  # at once when it starts; later when no stage is writing
-            with suppress(
-                OSError, AssayError, ValueError, KeyError
-            ):  # not there yet, or half; a full disk: sheets make them
+            # not there yet, or half; a full disk: then each sheet makes its own
+            with suppress(OSError, AssayError, ValueError, KeyError):
                 catalogue = desk.catalogue()
                 if desk.tiles is not None:
                     wanted = [(asset, *shard) for asset, shard in zip(catalogue.assets, catalogue.shards, strict=True)]
@@ -155,10 +157,12 @@ def serve(
     say: Say,
     now: Callable[[], str],
     further: Further = NOTHING,
+    publish: Publish | None = None,
     stay: bool = False,
 ) -> None:
     """Serve the pages until Ctrl-C; `say` hears the link. Mistake where others could reach them without a token.
 
+    `publish`: how a reviewer's page publishes a revision (publishing.Publish); without it the page does not offer it.
     `reviewer`: the person at this machine, whose link needs no token of their own; on loopback only. Taken where a
     server of this workspace is there already; with `stay` its end is waited for.
     """
@@ -169,7 +173,7 @@ def serve(
         url = f"http://{host if ':' not in host else f'[{host}]'}:{listening.getsockname()[1]}"
         ending.enter_context(served.alone(workspace, url, wait=(lambda there: _wait(there, say)) if stay else None))
         application = ending.enter_context(
-            reviewing(workspace, sessions, allowed, now, further=reachable(further, host), stay=stay)
+            reviewing(workspace, sessions, allowed, now, further=reachable(further, host), publish=publish, stay=stay)
         )
         listening.listen()  # who follows the link at once waits, and is not refused
         say(link(workspace, url, reviewer))

@@ -7,11 +7,13 @@ approve   says that an op is right; it changes no label
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ..answers import DECISIONS, undone_ops
-from ..model import Verdict
+from ..answers import DECISIONS, item_of, undone_ops
+from ..model import GOLD, Verdict
 
+BATCHES = 50
+TAKEN_BACK = (*DECISIONS, "unsure", "question", "issue", GOLD)
 SPOKEN = ("question", "answer", "issue", "return", "approve", "resolve")
 
 
@@ -29,6 +31,11 @@ def open_questions(said: Sequence[Verdict]) -> list[Verdict]:
 
 def returned(said: Sequence[Verdict]) -> list[Verdict]:
     """The `return`s whose op's author has not decided again."""
+    return list(returned_to(said).values())
+
+
+def returned_to(said: Sequence[Verdict]) -> dict[str, Verdict]:
+    """Author -> the `return` of their answer, until they have decided again."""
     counting, author = _counting(said), {verdict.op: verdict.reviewer for verdict in said}
     back: dict[str, Verdict] = {}  # author -> the latest return
     for verdict in counting:
@@ -36,12 +43,26 @@ def returned(said: Sequence[Verdict]) -> list[Verdict]:
             back[author[verdict.of]] = verdict
         elif verdict.action in (*DECISIONS, "unsure"):
             back.pop(verdict.reviewer, None)
-    return list(back.values())
+    return back
 
 
 def approved(said: Sequence[Verdict]) -> set[str]:
     """The ops that a reviewer has approved."""
     return {verdict.of for verdict in _counting(said) if verdict.action == "approve" and verdict.of}
+
+
+def recent(said: Sequence[Verdict], person: str, place: Mapping[str, int]) -> list[list[tuple[str, int]]]:
+    """What this person can take back: their last BATCHES, oldest first, each as (op, place of the item) in order.
+
+    The ops of one batch are a name and `#` and a number; `place` tells which items there are today.
+    """
+    undone = undone_ops(said)
+    batches: dict[str, list[tuple[str, int]]] = {}
+    for verdict in said:
+        n = place.get(item_of(verdict.subject) or "")
+        if verdict.reviewer == person and n is not None and verdict.op not in undone and verdict.action in TAKEN_BACK:
+            batches.setdefault(verdict.op.partition("#")[0], []).append((verdict.op, n))
+    return list(batches.values())[-BATCHES:]
 
 
 def thread(said: Sequence[Verdict]) -> list[dict[str, str]]:

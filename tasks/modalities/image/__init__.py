@@ -27,6 +27,7 @@ _HOMES = {
     "resolve_auto": "embed",
     "augment": "augment",
 }
+PREVIEW = "sheet"
 DECODER = "pillow"
 OFFLINE = "patches"  # the embedder that needs no download
 OBJECT = "Image"  # the element of Label Studio that shows it

@@ -21,6 +21,7 @@ _HOMES = {
     "EMBEDDERS": "embed",
     "resolve_auto": "embed",
 }
+PREVIEW = "card"
 DECODER = None
 OFFLINE = "tfidf"  # the embedder that needs no download
 OBJECT = "Text"  # the element of Label Studio that shows it

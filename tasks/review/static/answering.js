@@ -1,6 +1,7 @@
 // What does a key or a click write? Answers with an op each, into the outbox; what they do to the page; and back again.
 
 import { many, tell, uuid } from "./dom.js";
+import * as settings from "./settings.js";
 
 const WORDS = { keep: "right", remove: "remove", unsure: "not sure", ambiguous: "several labels", question: "question", issue: "pattern" };
 const AFTER = { keep: 1, relabel: 1, ambiguous: 1, unsure: 2, remove: 4, question: 5 };
@@ -12,6 +13,8 @@ export class Answering {
     this.told = new Map(); // n -> the answer I gave on this page
     this.last = new Map(); // op -> {n, before}: what to put back if it is refused
     this.done = []; // batches, for undo
+    this.tallied = `tally:${outbox.who}:${new Date().toISOString().slice(0, 10)}`;
+    this.tally = settings.get(this.tallied, { answers: 0, acts: 0 }); // of today in this browser: an act may be a batch
   }
 
   // what this browser has not sent yet is on the page as if it had
@@ -21,6 +24,24 @@ export class Answering {
       if (answer.action === "undo") this.settle(answer.n, { state: 0, mine: 0 });
       else this.apply(answer);
     }
+  }
+
+  // what the server and the outbox know of this person's last batches, after a reload: [[[op, n]]], oldest first
+  earlier(batches) {
+    const known = new Set(this.done.flat().map(({ op }) => op));
+    const older = batches.map((batch) => batch.filter(([op]) => !known.has(op)).map(([op, n]) => ({ op, n })));
+    const there = new Set(older.flat().map(({ op }) => op));
+    const gone = new Set();
+    const waiting = new Map();
+    for (const [v, { op, n, of, action }] of this.outbox.pending()) {
+      if (action === "undo") gone.add(of);
+      else if (v === this.catalogue.version && !known.has(op) && !there.has(op) && (action in AFTER || action === "issue")) {
+        const name = op.split("#")[0];
+        waiting.set(name, [...(waiting.get(name) ?? []), { op, n }]);
+      }
+    }
+    const before = [...older, ...waiting.values()].map((batch) => batch.filter(({ op }) => !gone.has(op)));
+    this.done = [...before.filter((batch) => batch.length), ...this.done];
   }
 
   before(n) {
@@ -44,12 +65,13 @@ export class Answering {
 
   // ns with one answer for all, or choice(n) for each; returns the batch
   give(ns, action, choice = {}) {
-    const answers = [];
+    const [answers, name] = [[], uuid()];
     for (const n of ns) {
       const { label = null, labels, note, of } = typeof choice === "function" ? choice(n) : choice;
       const shown = this.catalogue.given(n);
       const right = action === "relabel" && label === shown;
-      const answer = { op: uuid(), n, action: right ? "keep" : action, label: right ? null : label, shown };
+      const op = ns.length > 1 ? `${name}#${answers.length}` : name; // a batch is one, over a reload too
+      const answer = { op, n, action: right ? "keep" : action, label: right ? null : label, shown };
       if (labels) answer.labels = labels;
       if (note) answer.note = note;
       if (of) answer.of = of;
@@ -60,10 +82,17 @@ export class Answering {
     for (const answer of answers) this.apply(answer);
     this.outbox.put(this.catalogue.version, answers);
     if (action in AFTER || action === "issue") this.done.push(batch);
+    if (action in AFTER) this.count(answers.length);
     this.changed();
     const what = action === "relabel" ? (answers.length > 1 && typeof choice === "function" ? "their suggestion" : (answers[0].label ?? "right")) : WORDS[action];
     if (what) tell(`${many(answers.length, "item")} → ${what}`);
     return answers;
+  }
+
+  count(answers) {
+    this.tally.answers += answers;
+    this.tally.acts += 1;
+    settings.set(this.tallied, this.tally);
   }
 
   // the last batch; its first place, or null
@@ -74,7 +103,7 @@ export class Answering {
       return null;
     }
     this.outbox.put(this.catalogue.version, batch.map(({ op, n }) => this.undoing(op, n)));
-    for (const { n, before } of batch) this.settle(n, before);
+    for (const { n, before } of batch) this.settle(n, before ?? { state: 0, mine: 0 }); // the server says the rest
     this.changed();
     tell(`Undone: ${many(batch.length, "item")}`);
     return batch[0].n;

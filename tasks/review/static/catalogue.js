@@ -61,12 +61,14 @@ export class Catalogue {
     const kinds = {};
     if (this.classes.length) Object.assign(kinds, { given: "given label", suggested: "suggested label" });
     if (this.checks.length) kinds.check = "check";
+    kinds.state = "state";
     for (const name of Object.keys(this.groups)) kinds[`group:${name}`] = name.replace(/^meta_/, "");
     return kinds;
   }
 
   names(kind) {
     if (kind === "given" || kind === "suggested") return this.classes;
+    if (kind === "state") return STATES;
     return kind === "check" ? this.checks : (this.groups[kind.slice(6)] ?? []);
   }
 
@@ -121,22 +123,30 @@ export class Catalogue {
   // places in the order of "suspicion", "similarity", "loss" or "newest"; equal ones in the order of their places
   sort(places, order) {
     if (order === "newest") return places.slice().reverse();
-    const { rank, arranged, loss, p_wrong: wrong } = this.columns;
-    const after = this.n + 1;
+    if (order !== "loss") return this.arranged(places, order === "suspicion" ? this.columns.suspicion : this.columns.arranged);
+    const { loss } = this.columns;
     let most = 1e-9;
-    if (order === "loss") for (const n of places) if (loss[n] > most && loss[n] < Infinity) most = loss[n];
-    const worth = {
-      suspicion: (n) => rank[n] || after + (1 - Math.min(1, Math.max(0, wrong[n] || 0))) * 2 ** 24,
-      similarity: (n) => arranged[n],
-      loss: (n) => (loss[n] >= 0 ? (1 - Math.min(1, loss[n] / most)) * 2 ** 30 : 2 ** 30 + 1),
-    }[order];
-    return sorted(places, worth);
+    for (const n of places) if (loss[n] > most && loss[n] < Infinity) most = loss[n];
+    return sorted(places, (n) => (loss[n] >= 0 ? (1 - Math.min(1, loss[n] / most)) * 2 ** 30 : 2 ** 30 + 1));
+  }
+
+  // column: n -> its place among all, which the server has worked out: no sorting here
+  arranged(places, column) {
+    const all = new Uint32Array(this.n);
+    for (let n = 0; n < this.n; n++) all[column[n]] = n;
+    if (places.length === this.n) return all;
+    const chosen = new Uint8Array(this.n);
+    for (let k = 0; k < places.length; k++) chosen[places[k]] = 1;
+    let count = 0;
+    for (let k = 0; k < this.n; k++) if (chosen[all[k]]) all[count++] = all[k];
+    return all.slice(0, count);
   }
 
   // the labels most often suggested among these places, for the keys 2-9
   likely(places, most) {
-    const tally = new Uint32Array(NONE + 1);
-    for (let at = 0; at < places.length; at++) tally[this.columns.suggested[places[at]]]++;
+    const tally = new Uint32Array(this.classes.length);
+    const { suggested } = this.columns;
+    for (let at = 0; at < places.length; at++) if (suggested[places[at]] < tally.length) tally[suggested[places[at]]]++;
     const ks = this.classes.map((_, k) => k).filter((k) => tally[k] > 0);
     return ks.sort((a, b) => tally[b] - tally[a] || a - b).slice(0, most).map((k) => this.classes[k]);
   }

@@ -6,7 +6,7 @@ import { crisp } from "./panel.js";
 
 const SHOWN = 200; // of a thousand classes; the search narrows them
 
-function open(title, body, { wide = false, start } = {}) {
+export function ask(title, body, { wide = false, start } = {}) {
   const before = document.activeElement;
   return new Promise((resolve) => {
     const close = (value) => {
@@ -33,7 +33,7 @@ export const isOpen = () => by("dialogs").childElementCount > 0;
 
 // rows: [[value, count or null]]; several: the values come as a list. extra: {title, act(value)} beside each row
 export function pick(title, rows, { several = false, chosen = [], unit = "item", hint = "", pinned = null } = {}) {
-  return open(title, (close) => {
+  return ask(title, (close) => {
     const picked = new Set(chosen);
     const list = el("ul", { role: "listbox", id: "choices", "aria-multiselectable": several, "aria-label": title });
     const note = el("p", { class: "soft note" });
@@ -92,7 +92,7 @@ export function pick(title, rows, { several = false, chosen = [], unit = "item",
 
 // a few words: a question, a pattern, a corrected text
 export function write(title, { text = "", hint = "", save = "Save", empty = false } = {}) {
-  return open(title, (close) => {
+  return ask(title, (close) => {
     const area = el("textarea", { rows: "4", "aria-label": title, maxlength: "1900", dir: "auto" });
     area.value = text;
     const send = () => (area.value.trim() || empty ? close(area.value.trim()) : area.focus());
@@ -106,12 +106,12 @@ export function write(title, { text = "", hint = "", save = "Save", empty = fals
 
 // choices: [[value, words]]; the first has the focus
 export const choose = (title, sentence, choices) =>
-  open(title, (close) => el("div", {}, el("p", {}, sentence), el("footer", { class: "choices" },
+  ask(title, (close) => el("div", {}, el("p", {}, sentence), el("footer", { class: "choices" },
     ...choices.map(([value, words], k) =>
       el("button", { type: "button", class: k === 0 ? "first" : k === choices.length - 1 ? "main" : "", onclick: () => close(value) }, words)))));
 
 export function help(letters, setLetters) {
-  return open("Keys", () => {
+  return ask("Keys", () => {
     const box = el("input", { type: "checkbox", id: "letters" });
     box.checked = letters;
     box.addEventListener("change", () => setLetters(box.checked));
@@ -147,18 +147,18 @@ export function guideline(markdown, version) {
       paragraph.append(...inline(line), " ");
     }
   }
-  return open(version ? `Guideline · version ${version}` : "Guideline", () => body, { wide: true, start: ".prose" });
+  return ask(version ? `Guideline · version ${version}` : "Guideline", () => body, { wide: true, start: ".prose" });
 }
 
 export const picture = (title, address) =>
-  open(title, () => el("img", { class: "whole", src: address, alt: title, onload: crisp }), { wide: true, start: ".shut" });
+  ask(title, () => el("img", { class: "whole", src: address, alt: title, onload: crisp }), { wide: true, start: ".shut" });
 
 export const letter = (title, words) =>
-  open(title, () => el("pre", { class: "letter", dir: "auto", tabindex: "0" }, words), { wide: true, start: ".letter" });
+  ask(title, () => el("pre", { class: "letter", dir: "auto", tabindex: "0" }, words), { wide: true, start: ".letter" });
 
 // rows: [[words, reason]]; act: [[words, function]]
 export const listed = (title, sentence, rows, acts) =>
-  open(title, (close) => el("div", {}, el("p", {}, sentence), el("ul", { class: "reasons" },
+  ask(title, (close) => el("div", {}, el("p", {}, sentence), el("ul", { class: "reasons" },
     ...rows.map(([what, reason]) => el("li", {}, said(what), el("span", { class: "soft" }, reason)))),
   el("footer", { class: "choices" }, ...acts.map(([words, act]) =>
     el("button", { type: "button", onclick: () => { close(null); act(); } }, words)))), { start: ".shut" });

@@ -14,6 +14,7 @@ const PATIENCE = 20000;
 export class Outbox {
   // heard: {changed(), saved(reply, batch), refused([{op, reason}]), stale(), signedOut()}
   constructor(who, heard) {
+    this.who = who;
     this.prefix = `assay:outbox:${who}:`;
     this.heard = heard;
     this.batches = []; // {key, v, answers}, oldest first: one request after the other, in the order they were made

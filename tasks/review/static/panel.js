@@ -13,8 +13,8 @@ export const crisp = (event) => event.target.classList.toggle("small", event.tar
 
 export class Panel {
   // acts: {reply(op), undo(n, op), approve(op), back(op), resolve(n), open()}
-  constructor(root, catalogue, me, acts) {
-    Object.assign(this, { root, catalogue, me, acts, n: -1, tokens: [] });
+  constructor(root, catalogue, me, widget, acts) {
+    Object.assign(this, { root, catalogue, me, widget, acts, n: -1, tokens: [] });
   }
 
   clear(sentence) {
@@ -29,16 +29,16 @@ export class Panel {
     for (const address of this.tokens.splice(0)) URL.revokeObjectURL(address);
     const state = catalogue.state[n];
     const given = item.given ?? "no label";
+    const [is, to] = item.suggestion && item.suggestion !== item.given ? this.widget.compared(given, item.suggestion) : [said(given, "is"), null];
     const facts = [["drop", item.drop], ["split", item.split], ["source", item.source], ...Object.entries(item.meta ?? {})]
       .filter(([, value]) => value !== null && value !== undefined && value !== "");
-    const preview = this.me.preview === "card" ? null
+    const preview = this.me.cards ? null
       : el("img", { class: "asset", alt: `Item ${item.item}`, src: places("/api/asset", catalogue.version, [n]), onclick: () => this.acts.open(), onload: crisp });
     this.root.replaceChildren(...[
       el("header", {}, el("span", { class: "state", "data-state": state }, STATES[state]), el("code", { class: "id", title: item.item }, item.item)),
       preview,
       card ? el("p", { class: "whole-text" }, said(card.text, "free")) : null,
-      el("div", { class: "labels" }, el("div", {}, el("small", {}, "given"), said(given, "is")),
-        item.suggestion && item.suggestion !== item.given ? el("div", {}, el("small", {}, "suggested"), said(item.suggestion, "to")) : null,
+      el("div", { class: "labels" }, el("div", {}, el("small", {}, "given"), is), to ? el("div", {}, el("small", {}, "suggested"), to) : null,
         el("div", {}, el("small", {}, "p wrong"), el("b", {}, item.p_wrong === null ? "–" : percent(item.p_wrong)))),
       this.findings(item.findings ?? []), this.near(item.near ?? []), this.answers(item), this.thread(item.thread ?? []),
       facts.length ? el("section", {}, el("h3", {}, "Where from"), el("dl", { class: "facts" },
@@ -59,10 +59,10 @@ export class Panel {
     if (!rows.length) return null;
     const tiles = rows.map((row) => {
       const pic = el("div", { class: "pic" });
-      return [pic, el("figure", {}, this.me.preview === "card" ? null : pic, el("figcaption", {}, said(row.label), row.confirmed ? el("span", { class: "yes", title: "confirmed by a person" }, " ✓") : ""))];
+      return [pic, el("figure", {}, this.me.cards ? null : pic, el("figcaption", {}, said(row.label), row.confirmed ? el("span", { class: "yes", title: "confirmed by a person" }, " ✓") : ""))];
     });
-    if (this.me.preview !== "card") this.sheet(rows.map((row) => row.n), tiles.map(([pic]) => pic));
-    return el("section", {}, el("h3", {}, "Nearest"), el("div", { class: this.me.preview === "card" ? "near words-only" : "near" }, ...tiles.map(([, figure]) => figure)));
+    if (!this.me.cards) this.sheet(rows.map((row) => row.n), tiles.map(([pic]) => pic));
+    return el("section", {}, el("h3", {}, "Nearest"), el("div", { class: this.me.cards ? "near words-only" : "near" }, ...tiles.map(([, figure]) => figure)));
   }
 
   // one sheet for a handful of places, as the backgrounds of these elements

@@ -36,10 +36,13 @@ export function plan(root, told, catalogue, { begin, all }) {
       told.stop.seen ? el("p", { class: "soft" }, `Of the last ${number(told.stop.seen)}, ${percent(told.stop.wrong / Math.max(1, told.stop.seen))} were wrong.`) : null)
     : null;
   const first = told.slices[0];
+  const back = catalogue.counts("state").find(([state]) => state === "returned")?.[1] ?? 0;
+  const returned = back ? el("section", { class: "stop back" }, el("p", {}, `↩ ${many(back, "answer was", "answers were")} sent back, with a reason. `,
+    el("button", { type: "button", onclick: () => begin({ state: "returned" }) }, "Look at what was sent back"))) : null;
   root.replaceChildren(...[el("h1", {}, "Today"),
     el("p", { class: "soft" }, told.items ? `${many(told.items, "item")}, about ${many(Math.max(1, Math.round(told.minutes)), "minute")}. The worst first.` : "Nothing waits for you."),
     el("div", { class: "strip" }, tile(number(told.items), "items to look at"), tile(number(Math.round(told.minutes)), "minutes, about"),
-      tile(number(told.slices.length), "slices"), tile(number(done), "answered by you")), stop,
+      tile(number(told.slices.length), "slices"), tile(number(done), "answered by you")), returned, stop,
     el("section", {}, el("h2", {}, "Worst slices first"), rows.length ? el("ol", { class: "slices" }, ...rows) : nothing),
     el("p", { class: "acts" },
       first ? el("button", { type: "button", class: "main", id: "start", onclick: () => begin(sliceOf(first.filter, catalogue)) }, "Start with the worst") : null,

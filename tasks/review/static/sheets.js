@@ -1,23 +1,8 @@
 // Which pictures come next? One sheet of 60 tiles a request, for the order on the screen: what is on it first,
 // then two screens each way; what is no longer wanted is given up.
 
-import { blob, json, places } from "./wire.js";
-
 const AT_ONCE = 4; // of the browser's six connections: the answers need theirs
 const KEPT = 48;
-
-async function picture(v, ns, tile, options) {
-  const address = URL.createObjectURL(await blob(places("/api/sheet", v, ns), options));
-  const image = new Image();
-  image.src = address;
-  await image.decode(); // a background that is not decoded yet is a blank cell
-  return { address, image, across: Math.max(1, Math.round(image.naturalWidth / tile)), wide: image.naturalWidth / tile };
-}
-
-async function cards(v, ns, options) {
-  const said = await json(places("/api/cards", v, ns), options);
-  return { cards: new Map(said.map((card) => [card.n, card])) };
-}
 
 export class Sheets {
   constructor({ version, tile, perSheet }, preview, came, failed) {
@@ -88,8 +73,7 @@ export class Sheets {
     const ns = order.subarray(page * this.perSheet, (page + 1) * this.perSheet);
     const options = { signal: flight.signal };
     try {
-      const way = this.preview === "card" ? cards(this.version, ns, options) : picture(this.version, ns, this.tile, options);
-      const sheet = await way;
+      const sheet = await this.preview.fetch(this.version, ns, this.tile, options);
       if (this.flying.get(page) !== flight) return this.free(sheet);
       this.flying.delete(page);
       this.loaded.set(page, sheet);

@@ -1,24 +1,26 @@
 // What waits for a reviewer? A sample of each labeler's answers, disputes to settle, questions to answer.
 
-import { el, many, number, said } from "./dom.js";
+import { el, many, number, percent, said } from "./dom.js";
 import { blob, json, places, query } from "./wire.js";
 
 const A_SHEET = 60;
 const WORDS = { keep: "right", relabel: "→", remove: "remove", unsure: "not sure", ambiguous: "several" };
+
+const gold = (found) => (found?.n ? `; gold ${number(found.right)} of ${number(found.n)} right (${percent(found.low)} to ${percent(found.high)})` : "");
 
 // acts: {approve(n, op), back(n, op), resolve(n), reply(n, op), look(n), again()}; each change is written by the outbox
 export async function signoff(root, catalogue, me, acts) {
   const told = await json(query("/api/signoff", { v: catalogue.version }));
   const tiles = [];
   const tile = (n) => {
-    if (me.preview === "card" || n === null || n === undefined) return null;
+    if (me.cards || n === null || n === undefined) return null;
     const pic = el("button", { type: "button", class: "pic", "aria-label": "Look at it", onclick: () => acts.look(n) });
     tiles.push([n, pic]);
     return pic;
   };
-  const verdict = (one) => el("span", {}, WORDS[one.action] ?? one.action, one.label && one.action !== "keep" ? [" ", said(one.label, "to")] : null);
+  const verdict = (one) => el("span", {}, one.action === "keep" && one.given ? [said(one.given, "is"), " "] : null, WORDS[one.action] ?? one.action, one.label && one.action !== "keep" ? [" ", said(one.label, "to")] : null);
   const row = (n, words, buttons) => {
-    const line = el("li", {}, tile(n), el("div", { class: "what" }, ...words), el("div", { class: "acts" }, ...buttons));
+    const line = el("li", { "data-n": n }, tile(n), el("div", { class: "what" }, ...words), el("div", { class: "acts" }, ...buttons));
     return line;
   };
   const act = (words, what, kind = "") => el("button", { type: "button", class: kind, onclick: async (event) => {
@@ -30,9 +32,9 @@ export async function signoff(root, catalogue, me, acts) {
   } }, words);
   const gone = (n) => (n === null || n === undefined ? el("small", {}, "no longer in the dataset") : null);
   const labelers = told.labelers.map((who) => el("section", {}, el("h2", {}, said(who.name)),
-    el("p", { class: "soft" }, `${many(who.answers, "answer")}, ${number(who.approved)} approved, ${number(who.returned)} returned`),
+    el("p", { class: "soft" }, `${many(who.answers, "answer")}, ${number(who.approved)} approved, ${number(who.returned)} returned${gold(who.gold)}`),
     who.sample.length ? el("ul", { class: "rows" }, ...who.sample.map((one) => row(one.n, [
-      el("div", {}, said(one.given ?? "", "is"), " ", verdict(one)), gone(one.n)], one.n === null || one.n === undefined ? [] : [
+      el("div", {}, one.action === "keep" ? null : [said(one.given ?? "no label", "is"), " "], verdict(one)), gone(one.n)], one.n === null || one.n === undefined ? [] : [
       act("Approve", () => acts.approve(one.n, one.op)), act("Return", () => acts.back(one.n, one.op))]))) : el("p", { class: "soft empty" }, "Nothing waits.")));
   const disputes = told.disputes.map((one) => row(one.n, [
     ...one.answers.map((answer) => el("div", {}, el("b", {}, said(answer.who)), " ", verdict(answer))), gone(one.n)],
