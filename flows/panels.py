@@ -25,6 +25,7 @@ WORST = 12  # classes, and slices, told one by one
 PAIRS = 15
 DROPS = 12
 OPENED = 20  # questions and issues
+ENOUGH = 20  # answers of the last seven days from which on they tell when the queue will be done
 AGES = (("under a day", 86_400.0), ("1 to 7 days", 7 * 86_400.0), ("7 to 30 days", 30 * 86_400.0), ("older", 1e18))
 KINDS = {"given": "class", "drop": "drop", "split": "split"}
 
@@ -113,7 +114,8 @@ def backlog(state: State, now: float, age: Callable[[float], str]) -> Mapping[st
         "late": oldest is not None and now - oldest > state.sla.days * 86_400,
         "days": f"{state.sla.days:g}",
         "work": age(open_ * SECONDS),
-        "done": None if not open_ or not a_day else age(open_ / a_day * 86_400),
+        "done": None if not open_ or state.tally.week < ENOUGH else age(open_ / a_day * 86_400),
+        "week": state.tally.week,
         "a_day": f"{a_day:,.0f}" if a_day >= 1 or not a_day else f"{a_day:.1f}",
         "rows": [
             {
@@ -162,8 +164,8 @@ def _check(one: Check) -> Mapping[str, Any]:
         "found": one.found,
         "decided": one.decided,
         "wrong": one.wrong,
-        "precision": UNKNOWN if one.precision is None else share(one.precision.value),
-        "between": "" if one.precision is None else between(one.precision),
+        "precision": UNKNOWN if one.precision is None else f"{100 * one.precision.value:.0f} %",
+        "between": "" if one.precision is None else whole(one.precision),
         "address": in_grid(check=one.name),
     }
 
@@ -193,6 +195,11 @@ def share(value: float) -> str:
 def between(interval: Interval) -> str:
     """Its ends as one text, the unit once."""
     return f"{share(interval.low).removesuffix(' %')} \N{EN DASH} {share(interval.high)}"
+
+
+def whole(interval: Interval) -> str:
+    """Its ends in whole per cent, the unit once."""
+    return f"{100 * interval.low:.0f} \N{EN DASH} {100 * interval.high:.0f} %"
 
 
 def _of(count: int, of: int) -> str:

@@ -95,10 +95,10 @@ def judge(
     inside_N = np.clip(wrong_N, 1e-9, 1 - 1e-9)
     odds_N = 0.5 * log_NK.max(axis=1) - given_log_N + TILT * np.log(inside_N / (1 - inside_N))
     counts_K = np.bincount(given_N, minlength=p_NK.shape[1])
-    by_class_K = np.bincount(given_N, weights=wrong_N, minlength=p_NK.shape[1]) / np.maximum(counts_K, 1)
     rates = [one.rate for one in each]
     p_wrong_N = np.empty_like(wrong_N)
     p_wrong_N[np.argsort(-odds_N, kind="stable")] = np.sort(wrong_N)[::-1]
+    by_class_K = np.bincount(given_N, weights=p_wrong_N, minlength=p_NK.shape[1]) / np.maximum(counts_K, 1)
     return Judged(
         check,
         1 / (1 + np.exp(-odds_N)),

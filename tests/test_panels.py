@@ -42,6 +42,8 @@ def test_the_queue_is_told_by_age_with_what_it_takes_at_this_pace() -> None:
     assert [(row["drop"], row["open"]) for row in told["rows"]] == [("old", 30), ("new", 12)]
     nobody = panels.backlog(replace(state, tally=Tally()), 10 * DAY, age)
     assert nobody["done"] is None
+    few = panels.backlog(replace(state, tally=Tally(week=19)), 10 * DAY, age)
+    assert (few["done"], few["week"]) == (None, 19)
 
 
 def test_the_course_of_the_noise_ends_with_now_and_a_verdict() -> None:
