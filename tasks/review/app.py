@@ -54,9 +54,9 @@ def routes(desk: Desk, now: Clock) -> list[Route]:
         "/api/guideline": asked.guideline,
     }
     return [
+        Route("/api/answers", asked.answers, methods=["POST"]),  # first: routes are tried in turn, and this one is hot
         *shell(),
         *(Route(path, told(handler)) for path, handler in reads.items()),
-        Route("/api/answers", asked.answers, methods=["POST"]),
         Route("/api/claims", asked.claims, methods=["POST"]),
     ]
 

@@ -54,7 +54,7 @@ class Desk:
         self._folder = workspace / ".assay" / "cache" / "review"
         self._earlier: dict[str, Catalogue] = {}
         self._files = ""
-        self._room: tuple[tuple[str, tuple[float, ...]], Room] | None = None
+        self._room: tuple[str, float, Room] | None = None  # version of the catalogue, until when (s), the room
         self._at: tuple[Catalogue, Arrangement, Evidence] | None = None
         self.blind = Blind(self._folder, writer, self.kind)
 
@@ -184,14 +184,13 @@ class Desk:
         return seq, [(catalogue.place[item], *self.states_of(item, person)) for item in items]
 
     def room(self, catalogue: Catalogue) -> Room:
-        """What answers are checked against."""
-        files = tuple(_stamp(self.workspace / name) for name in (GUIDELINE, "data/revision.json"))
+        """What answers are checked against; a new guideline or revision is seen within LOOK seconds."""
         with self._lock:
-            if self._room is None or self._room[0] != (catalogue.version, files):
-                classes = frozenset(catalogue.classes)
-                room = Room(catalogue, self.kind, classes, self.revision(), self.guideline()[0])
-                self._room = (catalogue.version, files), room
-            return self._room[1]
+            if self._room is not None and self._room[0] == catalogue.version and time.monotonic() < self._room[1]:
+                return self._room[2]
+            room = Room(catalogue, self.kind, frozenset(catalogue.classes), self.revision(), self.guideline()[0])
+            self._room = catalogue.version, time.monotonic() + LOOK, room
+            return room
 
     def revision(self) -> str | None:
         path = self.workspace / "data" / "revision.json"
@@ -256,13 +255,6 @@ class Desk:
     def content(self, catalogue: Catalogue, n: int) -> bytes:
         """The bytes of an item, proved to be those of its sha256."""
         return store.AssetReader(self.workspace / "data" / "drops")(*catalogue.shards[n])
-
-
-def _stamp(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def counts(said: Sequence[Verdict], person: str) -> int:

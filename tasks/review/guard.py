@@ -29,7 +29,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -56,6 +56,7 @@ SAFE: Mapping[str, str] = {  # on every answer of every page of ours
     "cache-control": "no-store",
 }
 HEADERS: Mapping[str, str] = {"content-security-policy": CSP, **SAFE}
+RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 # --- before the server starts ----------------------------------------------------------------------------------------
@@ -183,9 +184,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 if guessing and message["status"] == 401:
                     self._guesses.take(address, self._clock())
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                there = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(one for one in RAW_HEADERS if one[0] not in there)]
             await send(message)
 
         try:
