@@ -76,7 +76,7 @@ def test_init_writes_the_embedder_into_params_and_keeps_every_stage(tmp_path: Pa
     versions.init(tmp_path / "ws", embed_model="resnet18")
     content = params.read(tmp_path / "ws" / "params.yaml")
     assert content["embed"]["model"] == "resnet18"
-    assert set(content) == {"task", "watch", "place", *STAGES}
+    assert set(content) == {"task", "watch", "place", "sla", *STAGES}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ async function checked(answer) {
   throw new Refused(answer.status, sentence);
 }
 
-const ask = (path, options = {}) => fetch(path, { credentials: "same-origin", ...options }).then(checked);
+// a browser's own words for a server that is away differ, and help nobody
+const away = (error) => { throw error instanceof TypeError ? new TypeError("The server does not answer.") : error; };
+const ask = (path, options = {}) => fetch(path, { credentials: "same-origin", ...options }).catch(away).then(checked);
 
 export const query = (path, values) => `${path}?${new URLSearchParams(values)}`;
 // commas stay commas: a sheet of 60 places is an address of 400 characters, not of 520
