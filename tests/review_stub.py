@@ -7,6 +7,7 @@ items, 1,000 classes and labels that are markup are one line each. `python -P te
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import socket
@@ -129,10 +130,17 @@ class Stub:
         self.port = door.getsockname()[1]
         config = uvicorn.Config(self.app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=0)
         self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [door]}, daemon=True)
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve(door)), daemon=True)
         self.thread.start()
         while not self.server.started:
             time.sleep(0.01)
+
+    async def serve(self, door: socket.socket) -> None:
+        """Until `stop`; then every connection is cut, or its socket would be found open in a later test."""
+        await self.server.serve(sockets=[door])
+        for connection in list(self.server.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0.02)  # the loop closes what was cut
 
     def stop(self) -> None:
         self.server.should_exit = self.server.force_exit = True
