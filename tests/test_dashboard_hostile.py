@@ -201,11 +201,14 @@ def test_two_revisions_are_chosen_without_a_script(served: Served, page: Page) -
     page.goto(f"{served.base}/revisions")
     page.select_option("select[name=a]", "v1.0.1")
     page.select_option("select[name=b]", "v1.0.0")
-    page.click("button")
+    with page.expect_navigation():  # a click alone does not wait for the page that it leads to
+        page.click("button")
     assert page.url == f"{served.base}/revisions/v1.0.1..v1.0.0"
-    page.click(".chips a")
+    with page.expect_navigation():
+        page.click(".chips a")
     assert page.locator("figure").count() == 1  # each pair of payloads is one item's
-    page.click("text=All changes")
+    with page.expect_navigation():
+        page.click("text=All changes")
     assert page.locator("figure").count() == len(ITEMS)
 
 
