@@ -38,13 +38,12 @@ class Looks:
     folds_N: IntArray  # 0 .. F-1; copies share one
     voters: Voters
     xx_FEE: sums.DoubleArray
-    summed_before: int  # of the N, those whose products were known
 
 
 def look(joint_ND: FloatArray, folds_N: IntArray, voters: Voters, *, cache: Path | None = None) -> Looks:
     """`cache`: the folder that keeps the sums for the next drop; None: nothing is kept."""
-    known, count = sums.known(joint_ND, folds_N, int(folds_N.max()) + 1, cache=cache)
-    return Looks(joint_ND, folds_N, voters, known.xx_FEE, count)
+    known, _ = sums.known(joint_ND, folds_N, int(folds_N.max()) + 1, cache=cache)
+    return Looks(joint_ND, folds_N, voters, known.xx_FEE)
 
 
 def combine(looks: Looks, given_N: IntArray, *, classes: int, own_NK: ProbabilityArray | None = None) -> Combined:

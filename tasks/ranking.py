@@ -200,12 +200,10 @@ def rank(
         shown = [shows[n] for n in rows_M.tolist()]
         voting = _near(mine, near, rows_M, method)
         if method.method == "quick":
-            looked = quick.look(
-                combined.joint(mine),
-                np.maximum(outoffold.fold_ids(shown, given_M, method.folds, method.seed), 0),
-                vote.voters(voting, combined.copies(shown)),
-                cache=cache,
-            )
+            # the user's folds may be as many as items: the ridge has its own
+            held_M = folds_M if own_MK is None else outoffold.fold_ids(shown, given_M, method.folds, method.seed)
+            voters = vote.voters(voting, combined.copies(shown))
+            looked = quick.look(combined.joint(mine), np.maximum(held_M, 0), voters, cache=cache)
             again = partial(quick.combine, looked, classes=len(names), own_NK=own_MK)
         else:
             looks = combined.look(

@@ -6,7 +6,8 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tasks import answers, journal, store
 from tasks.model import PASSED
 from tasks.review import people
 from tasks.review.people import Sessions
+from tasks.review.publishing import Publish
 from tasks.review.server import reviewing
 
 __all__ = ["reviewable", "workspace"]  # fixtures
@@ -74,23 +76,29 @@ class Browser:
         return dict(answer.json())
 
 
-@pytest.fixture
-def two(workspace: Path) -> Iterator[tuple[Browser, Browser, Path]]:
-    """Ann, a labeler, and Rita, a reviewer, at one server."""
-    tokens = {
-        name: people.add(workspace, name, role, at="2026-05-01T10:00:00+00:00")
-        for name, role in (("ann", "labeler"), ("rita", "reviewer"))
-    }
+@contextmanager
+def at_one_server(
+    workspace: Path, now: Callable[[], str], publish: Publish | None = None
+) -> Iterator[tuple[Browser, Browser, Path]]:
+    """Ann, a labeler, and Rita, a reviewer."""
+    roles = (("ann", "labeler"), ("rita", "reviewer"))
+    tokens = {name: people.add(workspace, name, role, at="2026-05-01T10:00:00+00:00") for name, role in roles}
     sessions = Sessions(workspace, links=True)
-    seconds = itertools.count()
     with (
         start_blocking_portal() as portal,
-        reviewing(workspace, sessions, ("127.0.0.1",), lambda: f"2026-05-01T10:00:{next(seconds):02}+00:00") as app,
+        reviewing(workspace, sessions, ("127.0.0.1",), now, publish=publish) as app,
     ):
         ann, rita = Browser(app, portal), Browser(app, portal)
         ann.enter(tokens["ann"])
         rita.enter(tokens["rita"])
         yield ann, rita, workspace
+
+
+@pytest.fixture
+def two(workspace: Path) -> Iterator[tuple[Browser, Browser, Path]]:
+    seconds = itertools.count()
+    with at_one_server(workspace, lambda: f"2026-05-01T10:00:{next(seconds):02}+00:00") as both:
+        yield both
 
 
 def test_an_answer_is_kept_before_it_is_acknowledged_and_others_are_told(two: tuple[Browser, Browser, Path]) -> None:

@@ -8,15 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from anyio.from_thread import start_blocking_portal
-from test_review_app import Browser
+from test_review_app import Browser, at_one_server
 from toy_review import reviewable, workspace
 
 from tasks import answers, journal
 from tasks.model import Mistake
-from tasks.review import people
-from tasks.review.people import Sessions
-from tasks.review.server import reviewing
 
 __all__ = ["reviewable", "workspace"]  # fixtures
 pytestmark = pytest.mark.slow
@@ -45,18 +41,8 @@ def slow() -> Slow:
 
 @pytest.fixture
 def two(workspace: Path, slow: Slow) -> Iterator[tuple[Browser, Browser, Path]]:
-    """Ann, a labeler, and Rita, a reviewer."""
-    roles = (("ann", "labeler"), ("rita", "reviewer"))
-    tokens = {name: people.add(workspace, name, role, at=AT) for name, role in roles}
-    sessions = Sessions(workspace, links=True)
-    with (
-        start_blocking_portal() as portal,
-        reviewing(workspace, sessions, ("127.0.0.1",), lambda: AT, publish=slow) as app,
-    ):
-        ann, rita = Browser(app, portal), Browser(app, portal)
-        ann.enter(tokens["ann"])
-        rita.enter(tokens["rita"])
-        yield ann, rita, workspace
+    with at_one_server(workspace, lambda: AT, slow) as both:
+        yield both
 
 
 def test_the_summary_counts_what_counts_today(two: tuple[Browser, Browser, Path]) -> None:
