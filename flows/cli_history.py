@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -13,7 +15,12 @@ from tasks.model import Mistake
 
 from .terminal import HERE, Workspace, console, open_workspace
 
+if TYPE_CHECKING:
+    from tasks.versions import Revision
+
 app = typer.Typer()
+
+WIDE = 1_000  # columns: more than a row of revisions needs
 
 
 @app.command()
@@ -49,16 +56,9 @@ def log(workspace: Workspace = HERE) -> None:
     revisions = versions.log(root)
     if not revisions:
         raise Mistake("No revision yet. Run: assay revise")
-    table = Table(box=None, pad_edge=False)
-    for heading in ("revision", "when", "items", "classes", "relabelled", "removed", "parent"):
-        table.add_column(
-            heading, justify="right" if heading in ("items", "classes", "relabelled", "removed") else "left"
-        )
-    for each in revisions:
-        told = (each.counts.get(name) for name in ("items", "classes", "relabelled", "removed"))
-        numbers = ["-" if count is None else f"{count:,}" for count in told]  # the first has nothing to differ from
-        table.add_row(each.tag, each.at[:16].replace("T", " "), *numbers, each.parent or "-")
-    console.print(table)
+    table, wide = _listed(revisions), console.options.update(width=WIDE)
+    room = max(console.width, console.measure(table, options=wide).minimum)  # a terminal breaks lines, rich would cut
+    console.print(Segments(console.render(table, wide.update(width=room))))
 
 
 @app.command()
@@ -104,3 +104,20 @@ def verify(
     if problems:
         raise Mistake("\n".join(problems))
     console.print(f"{rev or 'Every revision'} is intact.")
+
+
+def _listed(revisions: Sequence[Revision]) -> Table:
+    """A revision a row, in 80 columns for what is usual; where that is too narrow the time breaks, and never a tag.
+
+    A parent is told as commands take it, without "dataset@".
+    """
+    numbers = ("items", "classes", "relabelled", "removed")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("revision", "when", *numbers, "parent"):
+        table.add_column(heading, justify="right" if heading in numbers else "left", no_wrap=heading != "when")
+    for each in revisions:
+        told = (each.counts.get(name) for name in numbers)
+        counts = ["-" if count is None else f"{count:,}" for count in told]  # the first has nothing to differ from
+        parent = (each.parent or "-").removeprefix("dataset@")
+        table.add_row(each.tag, each.at[:16].replace("T", " "), *counts, parent)
+    return table

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import toy_workspace
 
 from flows.digits import Digits, write_drop
-from tasks import telemetry
+from tasks import telemetry, versions
 
 
 def assay(
@@ -121,6 +122,23 @@ def test_uncommitted_changes_stop_a_run_and_are_named(tmp_path: Path) -> None:
         file.write("# a thought\n")
     said = sentence(assay("run", cwd=tmp_path / "ws"))
     assert "params.yaml" in said
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_the_log_cuts_no_tag_however_narrow_the_terminal_is(columns: int, tmp_path: Path) -> None:
+    workspace = toy_workspace.first_revision_is_due(tmp_path / "ws")
+    versions.publish(workspace)
+    toy_workspace.decide(workspace, {**toy_workspace.FIRST, "i1": ("0001-a", "dog")})
+    versions.publish(workspace)
+    said = assay("log", cwd=workspace, COLUMNS=str(columns))
+    assert said.returncode == 0, said
+    assert "…" not in said.stdout
+    heading, *rows = (line.split() for line in said.stdout.splitlines())
+    assert heading == ["revision", "when", "items", "classes", "relabelled", "removed", "parent"]
+    told = [(row[0], row[1], row[-1]) for row in rows if row[0].startswith("dataset@")]
+    days = {each.tag: each.at[:10] for each in versions.log(workspace)}
+    assert told == [(tag, days[tag], parent) for tag, parent in (("dataset@v1.0.1", "v1.0.0"), ("dataset@v1.0.0", "-"))]
+    assert len(rows) == (2 if columns > 40 else 4)  # a line a revision from 80 columns on; below, the time breaks
 
 
 @pytest.mark.prefect
