@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from tasks import labels, store
+from tasks.interval import Z
 from tasks.model import MANIFEST, SCORES
 
 from .links import in_grid
 
-Z = 1.96
 FEWEST = 5  # items that can keep or break a promise
 MOST = 200  # different values of a column that is a slice
 PASS, FAIL, OPEN = "pass", "fail", "unclear"

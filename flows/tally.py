@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
 from tasks import answers, estimate, sample
-from tasks.agreement import wilson
 from tasks.estimate import Interval
+from tasks.interval import wilson
 from tasks.model import Verdict
 from tasks.review import signoff, threads
 from tasks.review.gold import gold

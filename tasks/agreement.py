@@ -21,13 +21,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .interval import Share, Z, wilson
 from .model import Mistake
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 
-Z = 1.96  # of the 95 % intervals
 SURE = 0.6  # a confusion counts as sure from this probability of the other class on
 PAIR_LEAST = 3  # sure confusions in each direction, for a pair to be told
 PAIR_BALANCE = 0.5  # and the rarer direction at least this share of the commoner, as rates of their classes
@@ -73,20 +73,6 @@ class Audited:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """`hits` of `of`, with its Wilson interval; without items the interval is all of [0, 1]."""
-
-    hits: int
-    of: int
-    low: float
-    high: float
-
-    @property
-    def value(self) -> float | None:
-        return self.hits / self.of if self.of else None
-
-
-@dataclass(frozen=True, slots=True)
 class ClassAgreement:
     """One class, seen from the labels and from the model."""
 
@@ -111,21 +97,6 @@ class Remedy:
     cost: int  # items to look at, or to label
     says: str  # one sentence
     examples: tuple[str, ...] = ()  # items, clearest first
-
-
-def wilson(hits: int, of: int, z: float = Z) -> Share:
-    """A share with its Wilson score interval (Wilson 1927).
-
-    >>> share = wilson(8, 10)
-    >>> round(share.low, 3), round(share.high, 3)
-    (0.49, 0.943)
-    """
-    if not of:
-        return Share(0, 0, 0.0, 1.0)
-    share, square = hits / of, z * z
-    middle = (share + square / (2 * of)) / (1 + square / of)
-    half = z / (1 + square / of) * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
-    return Share(hits, of, max(0.0, middle - half), min(1.0, middle + half))
 
 
 def by_class(

@@ -14,7 +14,6 @@ Source: planting known errors to estimate the unknown ones ("bebugging", Weinber
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .interval import wilson
 from .model import CANARIES_FELL
 
 BoolArray = NDArray[np.bool_]
@@ -49,12 +49,14 @@ class Tried:
         return sum(self.found.values()) / max(1, sum(self.planted.values()))
 
     @property
+    def by_kind(self) -> dict[str, float]:
+        """Kind -> recall, [0, 1]."""
+        return {kind: self.found[kind] / count for kind, count in self.planted.items() if count}
+
+    @property
     def recall_at_most(self) -> float:
         """The upper end of the recall's 95 % interval (Wilson): few canaries prove little."""
-        count, z = max(1, sum(self.planted.values())), 1.96
-        middle = self.recall + z * z / (2 * count)
-        spread = z * math.sqrt(self.recall * (1 - self.recall) / count + z * z / (4 * count * count))
-        return min(1.0, (middle + spread) / (1 + z * z / count))
+        return wilson(sum(self.found.values()), sum(self.planted.values())).high
 
     @property
     def precision(self) -> float:

@@ -64,12 +64,6 @@ class Logistic:
     threads: int = 1
 
 
-def copies(keys: Sequence[str]) -> IntArray:
-    """Which items are copies of each other: equal keys, equal numbers from 0 on."""
-    number: dict[str, int] = {}
-    return np.array([number.setdefault(key, len(number)) for key in keys], dtype=np.int64)
-
-
 def look(
     views: Mapping[str, FloatArray],
     copy_N: IntArray,

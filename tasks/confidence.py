@@ -6,7 +6,6 @@ by row and grows quadratically. Pure functions on probabilities; `checked` is th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 from numpy.typing import NDArray
 
+from .interval import ends
 from .model import Mistake
 from .outoffold import IntArray, ProbabilityArray
 from .subset import some
@@ -25,7 +25,6 @@ BoolArray = NDArray[np.bool_]
 CHECK = "label_noise_v1"
 FLAG_RULES = ("p_wrong", "prune_by_noise_rate", "prune_by_class", "both", "confident_learning")
 PRIOR = 10  # items
-Z = 1.96  # standard errors on each side of a 95 % interval
 
 # shapes: N items, K classes
 
@@ -85,14 +84,7 @@ def likeliest_other(p_NK: ProbabilityArray, given_N: IntArray) -> tuple[IntArray
 
 def chance(low: float, high: float, items: int) -> tuple[float, float]:
     """`low` and `high`, shares of `items` things, each widened to its end of Wilson's 95 % interval."""
-    if not items:
-        return 0.0, 1.0
-    ends = []
-    for share, sign in ((low, -1), (high, 1)):
-        middle = share + Z * Z / (2 * items)
-        spread = Z * math.sqrt(max(share * (1 - share), 0) / items + Z * Z / (4 * items * items))
-        ends.append((middle + sign * spread) / (1 + Z * Z / items))
-    return max(0.0, ends[0]), min(1.0, ends[1])
+    return ends(low, items)[0], ends(high, items)[1]
 
 
 def in_sample() -> Mistake:

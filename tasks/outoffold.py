@@ -57,6 +57,12 @@ def fold_ids(keys: Sequence[str], labels_N: IntArray, folds: int, seed: int) -> 
     )
 
 
+def numbered(keys: Sequence[str]) -> IntArray:
+    """The number of each key, (N,): equal keys, which are copies of each other, have equal numbers, from 0 on."""
+    number: dict[str, int] = {}
+    return np.array([number.setdefault(key, len(number)) for key in keys], dtype=np.int64)
+
+
 def out_of_fold(
     x_ND: FloatArray,
     labels_N: IntArray,

@@ -23,15 +23,15 @@ import numpy as np
 import pandas as pd
 
 from . import store, vectors
+from .canaries import Tried
 from .model import CANARIES_FELL, FINDINGS, METHODS, SCORES
 from .outoffold import IntArray
-from .pairing_canaries import Tried
 from .pairing_margin import blocks, predicted, sides, unit
-from .pairing_rank import PairParams, Pairs, ScoreArray, ranked
+from .pairing_rank import CHECK, PairParams, Pairs, ScoreArray, ranked
 
 __all__ = ["PairAudit", "PairParams", "audit"]
 
-CHECK, COPIED = "pair_mismatch_v1", "pair_copied_v1"
+COPIED = "pair_copied_v1"
 FEWEST = 20  # pairs, and different texts on either side
 SURE = 3.0  # standard errors above chance at which the shuffled canaries must be ranked
 SHOWN = 60  # characters of a text in a reason
@@ -88,7 +88,7 @@ def audit(
     told: dict[str, Any] = {
         "check": CHECK,
         "canary_recall": {kind: round(share, 6) for kind, share in found.tried.by_kind.items()},
-        "canaries": [_told(found.tried)],
+        "canaries": [found.tried.told()],
         "found_by_method": found.found_by_method,
         "weights": found.weights,
         "above_chance": found.above_chance,
@@ -195,12 +195,6 @@ def _score(item: str, note: str | None) -> dict[str, Any]:
 def _counted(why: Sequence[str | None]) -> dict[str, int]:
     """Reason -> number of items, the most frequent first."""
     return dict(sorted(Counter(reason for reason in why if reason).items(), key=lambda entry: (-entry[1], entry[0])))
-
-
-def _told(tried: Tried) -> dict[str, Any]:
-    """The canaries as noise.json has them for every check."""
-    kinds = {kind: {"planted": count, "found": tried.found[kind]} for kind, count in tried.planted.items()}
-    return {"check": CHECK, "recall": round(tried.recall, 6), "precision": round(tried.precision, 6), "kinds": kinds}
 
 
 def notes(why: Sequence[str | None], tried: Tried, least: float, copied: int, wrong: float) -> Iterator[str]:

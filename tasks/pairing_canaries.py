@@ -15,7 +15,7 @@ it twice, which no real mistake would show. Nothing of the copy is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 
+from .canaries import Tried
 from .outoffold import IntArray
 from .store import FloatArray
 
@@ -207,33 +208,11 @@ def found_of(score_R: ScoreArray, kind_R: IntArray) -> dict[str, float]:
     return {name: float(in_R[kind_R == kind].mean()) for kind, name in enumerate(KINDS, 1) if (kind_R == kind).any()}
 
 
-@dataclass(frozen=True)
-class Tried:
-    """How the flags did on canaries that nothing was learnt from."""
-
-    planted: Mapping[str, int]  # kind -> canaries
-    found: Mapping[str, int]  # kind -> those of them that were flagged
-    alarms: int  # flags on pairs that are no canaries, and that the audit does not flag otherwise
-
-    @property
-    def recall(self) -> float:
-        return sum(self.found.values()) / max(1, sum(self.planted.values()))
-
-    @property
-    def by_kind(self) -> dict[str, float]:
-        """Kind -> recall, [0, 1]."""
-        return {kind: self.found[kind] / count for kind, count in self.planted.items() if count}
-
-    @property
-    def precision(self) -> float:
-        hits = sum(self.found.values())
-        return hits / max(1, hits + self.alarms)
-
-
-def tried(flagged_R: BoolArray, kind_R: IntArray) -> Tried:
-    """Count the flags on the canaries `kind_R` > 0 and on the others."""
+def tried(check: str, flagged_R: BoolArray, kind_R: IntArray) -> Tried:
+    """Count the flags on the canaries `kind_R` > 0, that nothing was learnt from, and on the others."""
     places = dict(enumerate(KINDS, 1))
     return Tried(
+        check,
         {kind: int((kind_R == place).sum()) for place, kind in places.items()},
         {kind: int(flagged_R[kind_R == place].sum()) for place, kind in places.items()},
         int(flagged_R[kind_R == 0].sum()),

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from .outoffold import IntArray, fold_ids
+from .outoffold import IntArray, fold_ids, numbered
 from .store import FloatArray
 
 ScoreArray = NDArray[np.float64]
@@ -76,12 +76,6 @@ def sides(
         *(x_ND, y_NE, numbered(x_texts), numbered(y_texts)),
         *(fold_ids(texts, one_N, folds, seed) for texts in (x_texts, y_texts)),
     )
-
-
-def numbered(texts: Sequence[str]) -> IntArray:
-    """Each text's number, (N,), equal for equal texts."""
-    number: dict[str, int] = {}
-    return np.array([number.setdefault(text, len(number)) for text in texts], dtype=np.int64)
 
 
 def predicted(x_ND: FloatArray, y_NE: FloatArray, folds_N: IntArray, ridge: float) -> FloatArray:

@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import pairing_baselines, pairing_canaries, pairing_texts
+from .canaries import Tried
 from .outoffold import IntArray
-from .pairing_canaries import Tried, Weights
+from .pairing_canaries import Weights
 from .pairing_margin import Sides, competitors, margins
 
 ScoreArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+CHECK = "pair_mismatch_v1"
 OTHERS = 4_000  # pairs of a shadow copy that are no canaries and are asked about all the same
 MARGINS = ("forward_x_to_y", "forward_y_to_x", "backward_x_to_y", "backward_y_to_x")
 CHARACTERS = ("length", "numbers", "punctuation", "shared", "compression")  # evidence beside the margins
@@ -167,7 +169,7 @@ def ranked(pairs: Pairs, params: PairParams, seed: int) -> Ranked:
         p_N,
         {"pair_mismatch": score_N, **look.methods},
         _named(weights),
-        pairing_canaries.tried(flagged_R, test.kind_R),
+        pairing_canaries.tried(CHECK, flagged_R, test.kind_R),
         by_method,
         round(_above(score_R, test.kind_R), 4),
     )

@@ -202,12 +202,12 @@ def rank(
         if method.method == "quick":
             # the user's folds may be as many as items: the ridge has its own
             held_M = folds_M if own_MK is None else outoffold.fold_ids(shown, given_M, method.folds, method.seed)
-            voters = vote.voters(voting, combined.copies(shown))
+            voters = vote.voters(voting, outoffold.numbered(shown))
             looked = quick.look(combined.joint(mine), np.maximum(held_M, 0), voters, cache=cache)
             again = partial(quick.combine, looked, classes=len(names), own_NK=own_MK)
         else:
             looks = combined.look(
-                mine, combined.copies(shown), voting, width=method.width, threads=method.threads, seed=method.seed
+                mine, outoffold.numbered(shown), voting, width=method.width, threads=method.threads, seed=method.seed
             )
             logistic = _logistic(looks, given_M, folds_M, len(names), method, own=own_MK is not None)
             again = partial(

@@ -19,6 +19,7 @@ import numpy as np
 
 from . import agreement, answers, labels, outoffold, params, store, study_curve, vectors
 from .agreement import Audited
+from .interval import Share
 from .model import MANIFEST, QUEUE, SCORES, Mistake, Task
 from .outoffold import IntArray, ProbabilityArray
 
@@ -121,7 +122,7 @@ def document(
     }
 
 
-def _share(share: agreement.Share) -> dict[str, Any]:
+def _share(share: Share) -> dict[str, Any]:
     return asdict(share) | {"value": share.value}
 
 

@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from flows.agreement_section import agreement_section
 from flows.report import write_report
 from tasks import agreement, outoffold, store, study_curve, vectors, versions
-from tasks.agreement import Audited, Remedy, by_class, wilson
+from tasks.agreement import Audited, Remedy, by_class
 from tasks.model import MANIFEST, QUEUE, SCORES, Mistake, label_json
 from tasks.study_agreement import agreement_now
 
@@ -29,14 +29,6 @@ def audited(
     p_NK[np.arange(len(given)), [column[name] for name in said]] = p
     items = tuple(f"i{n}" for n in range(len(given)))
     return Audited(items, tuple(classes), given_N, p_NK, np.full(len(given), p_wrong), np.full(len(given), queued))
-
-
-def test_wilsons_interval_is_that_of_the_textbook() -> None:
-    share = wilson(8, 10)
-    assert (round(share.low, 4), round(share.high, 4)) == (0.4902, 0.9433)
-    assert wilson(0, 0).value is None
-    assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)
-    assert wilson(10, 10).high == 1.0
 
 
 def test_agreement_of_a_class_is_told_both_ways_with_the_class_it_is_confused_with() -> None:

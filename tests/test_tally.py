@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flows.tally import Check, Person, Tally, Waiting, agreement, checks, pace, tally
 from tasks import answers
-from tasks.agreement import wilson
 from tasks.answers import moment
 from tasks.estimate import Interval
+from tasks.interval import wilson
 from tasks.model import MACHINE, Verdict
 
 CAT, DOG = '"cat"', '"dog"'

@@ -17,8 +17,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..agreement import wilson
 from ..answers import DECISIONS, ItemState, item_of, undone_ops
+from ..interval import wilson
 from ..model import GOLD, Verdict
 
 SHARE = 0.03  # of the open items of the queue
