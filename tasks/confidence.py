@@ -1,12 +1,11 @@
 """How surely is a label wrong, by confident learning alone? The check label_noise_v1, and what all rankings share.
 
 Confident learning (Northcutt et al. 2021) through cleanlab's functions, not its Datalab, which reads label columns row
-by row and grows quadratically. Pure functions on probabilities; `checked` is the guard at the border.
+by row and grows quadratically. Pure functions on probabilities that ranking_inputs.py has checked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,6 @@ from cleanlab.rank import get_label_quality_scores
 from numpy.typing import NDArray
 
 from .interval import ends
-from .model import Mistake
 from .outoffold import IntArray, ProbabilityArray
 from .subset import some
 
@@ -85,41 +83,6 @@ def likeliest_other(p_NK: ProbabilityArray, given_N: IntArray) -> tuple[IntArray
 def chance(low: float, high: float, items: int) -> tuple[float, float]:
     """`low` and `high`, shares of `items` things, each widened to its end of Wilson's 95 % interval."""
     return ends(low, items)[0], ends(high, items)[1]
-
-
-def in_sample() -> Mistake:
-    """What is said of probabilities that may come from a model that has learnt the labels by heart."""
-    return Mistake(
-        "Probabilities come without the fold in which each item was held out. In-sample ones agree with wrong labels "
-        "and are refused; give two or more fold ids, from 0 on. See tasks.outoffold.out_of_fold."
-    )
-
-
-def checked(
-    labels: Sequence[str], probabilities: ProbabilityArray, rows: IntArray, classes: tuple[str, ...]
-) -> ProbabilityArray:
-    """The probabilities of the labels, by (N,) places `rows` of what was given, or Mistake.
-
-    The border guard: cleanlab takes NaN for "no issues" and a swapped column for a discovery, both in silence.
-    """
-    whole_NK = np.asarray(probabilities, dtype=np.float64)
-    p_NK = whole_NK[rows]
-    if len(set(classes)) != len(classes) or len(classes) < 2:
-        raise Mistake(f"Classes are {', '.join(classes) or 'none'}. Two or more different names are needed.")
-    if p_NK.shape != (len(labels), len(classes)):
-        raise Mistake(
-            f"Probabilities have shape {whole_NK.shape}. {len(whole_NK)} labels and {len(classes)} classes need "
-            f"({len(whole_NK)}, {len(classes)}): a column for each of {', '.join(classes[:20])}."
-        )
-    if unknown := sorted(set(labels) - set(classes)):
-        raise Mistake(f"Label '{unknown[0]}' has no column. Columns are: {', '.join(classes)}.")
-    for n in np.flatnonzero(~np.isfinite(p_NK).all(axis=1)):
-        raise Mistake(f"Probabilities of row {rows[n]} are not finite. Leave the row out, or predict it again.")
-    for n in np.flatnonzero((p_NK < 0).any(axis=1) | (np.abs(p_NK.sum(axis=1) - 1) > 1e-3)):
-        raise Mistake(
-            f"Probabilities of row {rows[n]} sum to {p_NK[n].sum():.4f}. Numbers from 0 to 1 that sum to 1 are needed."
-        )
-    return np.asarray(p_NK / p_NK.sum(axis=1, keepdims=True))
 
 
 def severity(quality_N: ProbabilityArray, p_wrong_N: ProbabilityArray) -> ProbabilityArray:

@@ -7,14 +7,13 @@ With embeddings: the combined method (combined.py), judged by label_noise_v2 (po
 confident learning, label_noise_v1 (confidence.py). With predictions of the user's own model: the same on those, blended
 with what the embeddings say if there are any. For data that grow by many small drops: method="quick" (quick.py).
 
-Nothing is skipped in silence: what cannot be assessed has fold -1, severity 0 and a note that says why.
+What may be given, and what is refused: ranking_inputs.py. Nothing is skipped in silence: what cannot be assessed has
+fold -1, severity 0 and a note that says why.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,16 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from . import combined, nearest, outoffold, posterior, quick, vectors, vote
-from .confidence import FLAG_RULES, BoolArray, Judged, checked, confident_learning, in_sample
-from .model import Mistake
+from . import combined, outoffold, posterior, quick, vectors, vote
+from .confidence import FLAG_RULES, BoolArray, Judged, confident_learning
 from .outoffold import FloatArray, IntArray, ProbabilityArray
+from .ranking_inputs import inputs
 
 METHODS = {"combined": posterior.CHECK, "quick": "label_noise_quick_v1", "confident": "label_noise_v1"}
-NEIGHBOURS = 20  # of an item, where no graph is given
 
 Again = Callable[[IntArray], combined.Combined]
 
@@ -162,52 +159,39 @@ def rank(
     Raises Mistake for arrays that do not fit or are not finite, and where neither kind of evidence is given.
     """
     method = method or Method()
-    named, known = _named(labels)
-    count = len(named)
-    for what, each in (("faults", faults), ("shows", shows)):
-        if each is not None and len(each) != count:
-            raise Mistake(f"There are {len(each):,} {what} and {count:,} labels. Give one a label.")
-    views = _views(embeddings, count, faults)
-    shows = shows if shows is not None else _digests(views, count)
-    folds_N = None if folds is None or held_out else np.asarray(folds, dtype=np.int64)
-    missing = _missing(predictions, folds_N, held_out, count) if predictions is not None else (None,) * count
-    if not views and predictions is None:
-        raise Mistake("Nothing to rank the labels by. Give embeddings=, predictions=, or both.")
-    notes = _why_not(named, [a or b for a, b in zip(faults or missing, missing, strict=True)], shows)
-    rows_M = np.array([n for n, reason in enumerate(notes) if reason is None], dtype=np.int64)
-    given = [str(named[n]) for n in rows_M.tolist()]
-    if classes is not None:
-        names = tuple(map(str, classes))
-    else:
-        names = tuple(known) if predictions is not None else tuple(name for name in known if name in set(given))
-    if not given:
-        return _nothing(notes, names, check=METHODS[method.method])
-    if predictions is None and (unknown := sorted(set(given) - set(names))):
-        raise Mistake(f"Label '{unknown[0]}' is not among the classes. Classes are: {', '.join(names[:20])}.")
-    own_MK: ProbabilityArray | None = None
-    if predictions is not None:
-        folds_M = np.arange(len(rows_M)) % 2 if folds_N is None else folds_N[rows_M]
-        own_MK = checked(given, predictions, rows_M, names)
-    column = {name: k for k, name in enumerate(names)}
-    given_M = np.array([column[name] for name in given], dtype=np.int64)
-    if own_MK is None:
-        folds_M = outoffold.fold_ids([shows[n] for n in rows_M], given_M, method.folds, method.seed)
+    check = METHODS[method.method]
+    given = inputs(
+        labels,
+        predictions=predictions,
+        embeddings=embeddings,
+        folds=folds,
+        held_out=held_out,
+        classes=classes,
+        faults=faults,
+        shows=shows,
+        near=near,
+        threads=method.threads,
+    )
+    notes, names, rows_M, given_M, own_MK = given.notes, given.classes, given.rows_M, given.given_M, given.own_MK
+    if not len(rows_M):
+        return _nothing(notes, names, check=check)
+    folds_M = given.folds_M
+    if folds_M is None:
+        folds_M = outoffold.fold_ids(given.shown, given_M, method.folds, method.seed)
     fit: dict[str, Any] = {"folds": 0 if held_out else len(np.unique(folds_M))}
     again: Again | None = None
     parts: tuple[ProbabilityArray, ...] = ()
-    if views:
-        mine = {name: x_ND[rows_M] for name, x_ND in views.items()}
-        shown = [shows[n] for n in rows_M.tolist()]
-        voting = _near(mine, near, rows_M, method)
+    if given.near is not None:
+        copies_M = outoffold.numbered(given.shown)
         if method.method == "quick":
             # the user's folds may be as many as items: the ridge has its own
-            held_M = folds_M if own_MK is None else outoffold.fold_ids(shown, given_M, method.folds, method.seed)
-            voters = vote.voters(voting, outoffold.numbered(shown))
-            looked = quick.look(combined.joint(mine), np.maximum(held_M, 0), voters, cache=cache)
+            held_M = folds_M if own_MK is None else outoffold.fold_ids(given.shown, given_M, method.folds, method.seed)
+            voters = vote.voters(given.near, copies_M)
+            looked = quick.look(combined.joint(given.views), np.maximum(held_M, 0), voters, cache=cache)
             again = partial(quick.combine, looked, classes=len(names), own_NK=own_MK)
         else:
             looks = combined.look(
-                mine, outoffold.numbered(shown), voting, width=method.width, threads=method.threads, seed=method.seed
+                given.views, copies_M, given.near, width=method.width, threads=method.threads, seed=method.seed
             )
             logistic = _logistic(looks, given_M, folds_M, len(names), method, own=own_MK is not None)
             again = partial(
@@ -220,16 +204,14 @@ def rank(
     elif own_MK is not None:
         p_MK = plain_MK = own_MK
     accuracy = outoffold.agreement(p_MK, given_M)
-    if held_out:
-        folds_M = np.zeros(len(rows_M), dtype=np.int64)
+    folds_M = np.zeros_like(folds_M) if held_out else folds_M
     commonest = float(np.bincount(given_M).max() / len(rows_M))
     margin = 2 * math.sqrt(commonest * (1 - commonest) / len(rows_M)) if own_MK is None else 0.0
     if accuracy <= commonest + margin:  # every rarer label would be called an error
         blind = "not assessable: the model tells the classes no better than always naming the commonest one"
-        return _nothing([reason or blind for reason in notes], names, accuracy, check=METHODS[method.method])
+        return _nothing([reason or blind for reason in notes], names, accuracy, check=check)
     judged = judge(p_MK, plain_MK, parts, given_M, method)
-    check = METHODS[method.method]
-    return Ranking(names, tuple(notes), rows_M, given_M, folds_M, p_MK, plain_MK, judged, check, accuracy, fit, again)
+    return Ranking(names, notes, rows_M, given_M, folds_M, p_MK, plain_MK, judged, check, accuracy, fit, again)
 
 
 def judge(
@@ -247,73 +229,6 @@ def judge(
     }
 
 
-def _named(labels: Iterable[Any]) -> tuple[list[str | None], list[str]]:
-    """The labels as text, None where unknown, and the different ones, in the order of their own type."""
-    given = [None if label is None or label is pd.NA or label != label else label for label in labels]
-    different = {label for label in given if label is not None}
-    try:
-        ordered = sorted(different)
-    except TypeError:  # text and numbers
-        ordered = sorted(different, key=str)
-    return [None if label is None else str(label) for label in given], list(dict.fromkeys(map(str, ordered)))
-
-
-def _views(
-    embeddings: FloatArray | Mapping[str, FloatArray] | None, count: int, faults: Sequence[str | None] | None
-) -> dict[str, FloatArray]:
-    """Each view with rows of length 1; Mistake for a wrong shape, and for values that are not finite or all zero."""
-    if embeddings is None or (isinstance(embeddings, Mapping) and not embeddings):
-        return {}
-    given = embeddings if isinstance(embeddings, Mapping) else {"embedding": embeddings}
-    views: dict[str, FloatArray] = {}
-    for name, x in given.items():
-        x_ND = np.asarray(x, dtype=np.float32)
-        if x_ND.ndim != 2 or len(x_ND) != count:
-            raise Mistake(f"Embeddings '{name}' have shape {x_ND.shape}. {count} labels need ({count}, D).")
-        sound_N: BoolArray = np.asarray(np.isfinite(x_ND).all(axis=1))
-        for n in np.flatnonzero(~sound_N).tolist():
-            if faults is None or faults[n] is None:
-                raise Mistake(f"Embedding of row {n} is not finite. Leave the row out, or embed it again.")
-        views[name] = vectors.unit(np.where(sound_N[:, None], x_ND, np.float32(0)))
-    empty_N = np.logical_and.reduce([(x_ND == 0).all(axis=1) for x_ND in views.values()])
-    for n in np.flatnonzero(empty_N).tolist():
-        if faults is None or faults[n] is None:
-            raise Mistake(f"Embedding of row {n} is all zeros. Leave the row out, or embed it again.")
-    return views
-
-
-def _missing(predictions: ProbabilityArray, folds: IntArray | None, held_out: bool, count: int) -> Sequence[str | None]:
-    """Which items have no prediction; Mistake where nobody says that the model had not seen them."""
-    shape = np.shape(predictions)
-    if len(shape) != 2 or shape[0] != count:
-        raise Mistake(f"Probabilities have shape {shape}. {count} labels need ({count}, K).")
-    if held_out:
-        return (None,) * count
-    if folds is None or len(folds) != count or len(np.unique(folds[folds >= 0])) < 2:
-        raise in_sample()
-    return ["it has no prediction" if fold < 0 else None for fold in folds.tolist()]
-
-
-def _digests(views: Mapping[str, FloatArray], count: int) -> list[str]:
-    """What each item shows, where nobody says: its vectors; without vectors each shows something else."""
-    if not views:
-        return [str(n) for n in range(count)]
-    joint_ND = np.ascontiguousarray(np.concatenate(list(views.values()), axis=1))
-    return [hashlib.sha256(row.tobytes()).hexdigest() for row in joint_ND]
-
-
-def _near(
-    mine: Mapping[str, FloatArray], near: vectors.Neighbours | None, rows_M: IntArray, method: Method
-) -> vectors.Neighbours:
-    """The neighbours of the M among themselves."""
-    if near is not None:
-        return near.among(rows_M)
-    found = nearest.neighbours(
-        nearest.points(combined.joint(mine)), min(NEIGHBOURS, len(rows_M) - 1), threads=method.threads
-    )
-    return vectors.Neighbours(found.index_Qk, found.distance_Qk.astype(np.float32))
-
-
 def _logistic(
     looks: combined.Looks, given_M: IntArray, folds_M: IntArray, classes: int, method: Method, *, own: bool
 ) -> combined.Logistic:
@@ -325,30 +240,11 @@ def _logistic(
     return combined.Logistic(scale, method.max_iter, method.threads)
 
 
-def _why_not(labels: Sequence[str | None], faults: Sequence[str | None], shows: Sequence[str]) -> list[str | None]:
-    """Why each label cannot be assessed; None where it can."""
-    why = ["its label is unknown" if name is None else fault for name, fault in zip(labels, faults, strict=True)]
-    different = {(name, show) for name, show, reason in zip(labels, shows, why, strict=True) if reason is None}
-    counts, rows = Counter(name for name, _ in different), Counter(labels)
-    why = [
-        ("1 example of its class" if rows[name] == 1 else "all examples of its class show the same")
-        if reason is None and counts[name] == 1
-        else reason
-        for name, reason in zip(labels, why, strict=True)
-    ]
-    left = sorted({str(name) for name, reason in zip(labels, why, strict=True) if reason is None})
-    if len(left) == 1:
-        why = [reason or f"the only class with two examples is {left[0]}" for reason in why]
-    return [None if reason is None else f"not assessable: {reason}" for reason in why]
-
-
 def _nothing(notes: Sequence[str | None], classes: tuple[str, ...], accuracy: float = 0.0, *, check: str) -> Ranking:
     """The ranking where no label could be assessed."""
     none, whole = np.zeros(0), np.zeros(0, dtype=np.int64)
     by_class_K = np.zeros(len(classes))
-    judged = {
-        check: Judged(check, none, none, whole, none, np.zeros(0, dtype=bool), 0.0, (0.0, 1.0), by_class_K)
-        for check in METHODS.values()
-    }
+    nobody = (none, none, whole, none, np.zeros(0, dtype=bool), 0.0, (0.0, 1.0), by_class_K)
+    judged = {name: Judged(name, *nobody) for name in METHODS.values()}
     p_MK = np.zeros((0, len(classes)))
     return Ranking(classes, tuple(notes), whole, whole, whole, p_MK, p_MK, judged, check, accuracy)
