@@ -22,7 +22,8 @@ from toy_sight import HOSTILE, PROMETHEUS
 from flows.exporter import exposition, samples
 from flows.metrics import METRICS, Metric
 from flows.noise_history import LONGEST, Noise, folded, largest
-from flows.sight import Sight, moment
+from flows.readings import moment
+from flows.sight import Sight
 from flows.slices import Slice
 from flows.state import Run, Server, Worker
 from flows.tally import Check, Tally
