@@ -62,9 +62,9 @@ def export(
             console.print("Fill the columns `action` and `label`.")
             print_next(workspace, f"answer {shlex.quote(str(file))} --reviewer YOU")
     if push is not None:
-        from . import label_studio
+        from . import label_studio, label_studio_http
 
-        _warn(label_studio.exposed(push))
+        _warn(label_studio_http.exposed(push))
         with console.status(Text("sending tasks ...")) as status:
             pushed = label_studio.push(
                 root, push, progress=lambda sent: status.update(Text(f"sending tasks: {sent:,} ..."))
@@ -112,9 +112,9 @@ def answer(
     people = annotated.people(person or ())
     addresses: Mapping[str, str] = {}
     if pull is not None:
-        from . import label_studio
+        from . import label_studio, label_studio_http
 
-        _warn(label_studio.exposed(pull))
+        _warn(label_studio_http.exposed(pull))
         with console.status("reading annotations ..."):
             pulled = label_studio.pull(root, pull)
         file, addresses = pulled.file, pulled.addresses

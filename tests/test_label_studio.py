@@ -18,7 +18,7 @@ from toy_label_studio import HOSTILE, choice, text
 from toy_texts import chain, texts
 
 from flows import digits as demo_digits
-from flows import label_studio
+from flows import label_studio, label_studio_http
 from flows.phrases import phrases
 from tasks import journal, receive, store, versions
 from tasks.model import MANIFEST, QUEUE, Task, label_json
@@ -66,7 +66,7 @@ def queue(workspace: Path) -> list[Mapping[Any, Any]]:
 @pytest.fixture
 def key(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> str:
     """The owner's token, where the commands look for it."""
-    monkeypatch.setenv(label_studio.KEY, studio.owner.token)
+    monkeypatch.setenv(label_studio_http.KEY, studio.owner.token)
     return studio.owner.token
 
 
@@ -282,7 +282,7 @@ def test_the_recorded_export_is_what_the_server_gives_today(studio: Studio, key:
 def test_a_legacy_token_works_where_the_organisation_allows_it_and_else_is_one_sentence(
     studio: Studio, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(label_studio.KEY, setup.LEGACY_TOKEN)
+    monkeypatch.setenv(label_studio_http.KEY, setup.LEGACY_TOKEN)
     said = sentence(assay("answer", "--pull", studio.url, "--reviewer", "maria", cwd=workspace))
     assert "legacy token authentication has been disabled" in said and "Personal Access Token" in said
     jwt = studio.owner.call("GET", "/api/jwt/settings")
@@ -305,7 +305,7 @@ def test_a_bad_token_a_wrong_address_and_a_server_that_is_away_are_one_sentence_
     assert "No project 'assay " in sentence(nothing)
     assert "is not Label Studio: it answers 404 to /elsewhere/api/token/refresh/" in said(f"{studio.url}/elsewhere")
     assert "cannot be reached" in said("http://127.0.0.1:9")
-    monkeypatch.setenv(label_studio.KEY, key[:-6] + "AAAAAA")
+    monkeypatch.setenv(label_studio_http.KEY, key[:-6] + "AAAAAA")
     assert "refuses the token in LABEL_STUDIO_API_KEY: Token is invalid. Make a new one there" in said(studio.url)
-    monkeypatch.setenv(label_studio.KEY, "no-token-at-all")
+    monkeypatch.setenv(label_studio_http.KEY, "no-token-at-all")
     assert "refuses the token in LABEL_STUDIO_API_KEY: Invalid token." in said(studio.url)

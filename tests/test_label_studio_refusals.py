@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from test_cli import assay, sentence
 
-from flows import label_studio
+from flows import label_studio, label_studio_http
 from tasks import versions
 from tasks.formats import label_studio as form
 from tasks.model import Mistake
@@ -73,7 +73,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workspace(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(label_studio.KEY, TOKEN)
+    monkeypatch.setenv(label_studio_http.KEY, TOKEN)
     return made
 
 
@@ -121,7 +121,7 @@ def test_a_personal_token_is_traded_for_a_short_one_and_a_legacy_token_is_sent_a
 ) -> None:
     stub.answer = refresh_then((200, JSON, b'{"results": []}'))
     for token in (TOKEN, "0123456789abcdef"):
-        monkeypatch.setenv(label_studio.KEY, token)
+        monkeypatch.setenv(label_studio_http.KEY, token)
         with pytest.raises(Mistake, match=r"No project 'assay [0-9a-f]{12}' at '.*'. Make it with: assay export"):
             label_studio.pull(workspace, stub.url)
     assert [(method, path.split("?")[0], authorization) for method, path, authorization in stub.asked] == [
@@ -195,9 +195,9 @@ def test_an_address_that_leads_nowhere_is_one_sentence(workspace: Path, url: str
 
 def test_a_token_that_would_travel_unencrypted_to_another_machine_is_said() -> None:
     for near in ("http://127.0.0.1:8080", "http://localhost", "http://[::1]:8080", "https://labels.example.org", "x"):
-        assert label_studio.exposed(near) is None
+        assert label_studio_http.exposed(near) is None
     for far in ("http://labels.example.org", "http://192.168.1.7:8080", "http://127.0.0.1.evil.example"):
-        assert f"The token travels to '{far}' unencrypted" in str(label_studio.exposed(far))
+        assert f"The token travels to '{far}' unencrypted" in str(label_studio_http.exposed(far))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_token_that_would_travel_unencrypted_to_another_machine_is_said() -> N
 def test_a_token_that_is_none_is_one_sentence(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, token: str, words: str
 ) -> None:
-    monkeypatch.setenv(label_studio.KEY, token)
+    monkeypatch.setenv(label_studio_http.KEY, token)
     with pytest.raises(Mistake) as caught:
         label_studio.pull(workspace, "http://127.0.0.1:9")
     assert words in str(caught.value)
