@@ -112,11 +112,11 @@ def run(workspace: Workspace = HERE, quiet: Quiet = False, log_file: LogFile = N
 
 def _settle(action: str, subject: str, workspace: Path, reviewer: str) -> None:
     root = open_workspace(workspace)
-    from tasks import journal
+    from tasks import settling
 
     from .clock import now
 
-    journal.settle(root, subject, action, reviewer=reviewer, at=now())
+    settling.settle(root, subject, action, reviewer=reviewer, at=now())
     events.tell("answers.arrived", root, answers=1)
     console.print(Text(f"Noted: {action} {subject}."))
     print_next(workspace, "run")

@@ -48,10 +48,10 @@ def export(
     if push is None and file is None:
         raise Mistake(f"No file is named. Run: assay export {shlex.quote(format)} FILE")
     root = open_workspace(workspace)
-    from tasks import journal
+    from tasks import exchange
 
     if file is not None:
-        count = journal.export_queue(root, format, file)
+        count = exchange.export_queue(root, format, file)
         console.print(Text(f"Wrote {count:,} rows to {file}: doubtful items, worst first, and drawn ones."))
         if format == LABEL_STUDIO:
             console.print(Text(f"The labelling interface is in {file.with_suffix('.xml')}."))
@@ -105,7 +105,7 @@ def answer(
     if (file is None) == (pull is None):
         raise Mistake("One of FILE and --pull URL is needed. Run: assay answer FILE, or: assay answer --pull URL")
     root = open_workspace(workspace)
-    from tasks import annotated, journal
+    from tasks import annotated, exchange
 
     from .clock import now
 
@@ -119,7 +119,7 @@ def answer(
             pulled = label_studio.pull(root, pull)
         file, addresses = pulled.file, pulled.addresses
     assert file is not None, "one of the two"
-    outcome = journal.answer_file(root, file, reviewer=reviewer, at=now(), people=people, addresses=addresses)
+    outcome = exchange.answer_file(root, file, reviewer=reviewer, at=now(), people=people, addresses=addresses)
     if outcome.accepted:
         events.tell("answers.arrived", root, answers=outcome.accepted)
     console.print(

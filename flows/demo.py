@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from tasks import journal, sample, store
+from tasks import exchange, sample, settling, store
 from tasks.model import QUEUE, Report, label_json
 
 from . import show
@@ -120,7 +120,7 @@ def publish(demo: Demo) -> str:
 
 def review(demo: Demo) -> None:
     """Answer the whole queue through what `assay answer` runs, and settle the class that nobody knows."""
-    journal.settle(demo.folder, f"class:{UNKNOWN_CLASS}", "reject", reviewer="owner", at=now())
+    settling.settle(demo.folder, f"class:{UNKNOWN_CLASS}", "reject", reviewer="owner", at=now())
     demo.console.print(Text(f"  assay reject class:{UNKNOWN_CLASS}", "green"))
     queue = store.read_table(demo.folder / "data" / "triage" / "queue.parquet", QUEUE)
     demo.queue, demo.doubts = list(queue.loc[queue["checks"] != sample.CHECK, "item"]), doubts(demo.folder)
@@ -134,7 +134,7 @@ def review(demo: Demo) -> None:
         lines.append(json.dumps({"item": item, "action": action, "label": str(says)}))
     answers = demo.folder / ".assay" / "answers.jsonl"
     answers.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    outcome = journal.answer_file(demo.folder, answers, reviewer=REVIEWER, at=now())
+    outcome = exchange.answer_file(demo.folder, answers, reviewer=REVIEWER, at=now())
     demo.console.print(Text(f"  assay answer answers.jsonl --reviewer {REVIEWER}", "green"))
     demo.console.print(f"  {outcome.accepted} answers taken, {len(outcome.refused)} refused.")
 

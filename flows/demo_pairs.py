@@ -19,7 +19,7 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from tasks import journal, store
+from tasks import exchange, store
 from tasks.model import FINDINGS, METHODS, QUEUE, SCORES, Report, label_json
 
 from .clock import now
@@ -114,6 +114,6 @@ def review(demo: PairDemo) -> None:
         )
     answers = demo.folder / ".assay" / "answers.jsonl"
     answers.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    outcome = journal.answer_file(demo.folder, answers, reviewer=REVIEWER, at=now())
+    outcome = exchange.answer_file(demo.folder, answers, reviewer=REVIEWER, at=now())
     demo.console.print(Text(f"  assay answer answers.jsonl --reviewer {REVIEWER}", "green"))
     demo.console.print(f"  {outcome.accepted} answers taken, {len(outcome.refused)} refused.")

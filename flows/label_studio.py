@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from tasks import durable, journal, versions
+from tasks import durable, exchange, versions
 from tasks.formats import Handout, label_studio
 from tasks.model import Mistake
 
@@ -49,7 +49,7 @@ class Pulled:
 def push(workspace: Path, url: str, *, progress: Callable[[int], None] = lambda sent: None) -> Pushed:
     """Send the queue's tasks that the project lacks; the project is made, or given the classes that it lacks."""
     with versions.lock(workspace), server(url) as studio:
-        handout = journal.hand_out(workspace)
+        handout = exchange.hand_out(workspace)
         interface = label_studio.interface(handout)
         project = _find(studio, workspace)
         made = project is None

@@ -1,6 +1,6 @@
 """What does each row of a filled-in file of answers say, and which rows cannot be taken?
 
-Pure: rows and what is known in, verdicts and refusals out; journal.py reads and writes. Columns:
+Pure: rows and what is known in, verdicts and refusals out; exchange.py reads and writes. Columns:
 
     item        the item's id
     action      keep, relabel, remove, unsure, ambiguous; empty with a label: relabel, or keep if it is the given label

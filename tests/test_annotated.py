@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from toy_answers import AT, CAT, DOG, make
 from toy_label_studio import HOSTILE, annotation, choice, flat, task, text, write
 
-from tasks import annotated, answers, journal, store
+from tasks import annotated, answers, exchange, journal, settling, store
 from tasks.model import MANIFEST, QUEUE, Mistake, Verdict, label_json
 
 RECORDED = Path(__file__).parent / "label_studio_export.json"  # of a real server, answered in its own page
@@ -32,9 +32,9 @@ def about(n: int, *annotations: Any, **data: Any) -> dict[str, Any]:
     return task(100 + n, f"1-{n}", asset(n), GIVEN[n], *annotations, **data)
 
 
-def take(workspace: Path, tasks: Any, name: str = "export.json", **people: Any) -> journal.Outcome:
+def take(workspace: Path, tasks: Any, name: str = "export.json", **people: Any) -> exchange.Outcome:
     file = write(workspace.parent / name, tasks)
-    return journal.answer_file(workspace, file, reviewer="ann", at=AT, **people)
+    return exchange.answer_file(workspace, file, reviewer="ann", at=AT, **people)
 
 
 def said(workspace: Path) -> list[tuple[str, str, str, str | None]]:
@@ -48,7 +48,7 @@ def test_choices_become_answers_with_their_time_and_what_was_shown(workspace: Pa
         about(2, annotation(3, [choice("cat", "fox")])),
         about(3, annotation(4, [choice("cat"), choice("remove", control="action")])),
     ]
-    assert take(workspace, tasks) == journal.Outcome(4, 0, ())
+    assert take(workspace, tasks) == exchange.Outcome(4, 0, ())
     assert said(workspace) == [
         ("ann", "item:1-0", "relabel", DOG),
         ("ann", "item:1-1", "keep", None),
@@ -77,12 +77,12 @@ def test_a_suggestion_that_nobody_touched_does_not_count_beside_keep_or_unsure(w
 
 def test_the_same_annotation_is_taken_once_from_whatever_file(workspace: Path) -> None:
     tasks = [about(0, annotation(1, [choice("dog")])), about(1, annotation(2, [choice("dog")]))]
-    assert take(workspace, tasks) == journal.Outcome(2, 0, ())
-    assert take(workspace, tasks, "again.json") == journal.Outcome(0, 2, ())
+    assert take(workspace, tasks) == exchange.Outcome(2, 0, ())
+    assert take(workspace, tasks, "again.json") == exchange.Outcome(0, 2, ())
     flat_ = [flat(100, "1-0", asset(0), CAT, 1, label="dog"), flat(101, "1-1", asset(1), DOG, 2, label="dog")]
-    assert take(workspace, flat_, "min.json") == journal.Outcome(0, 2, ())
+    assert take(workspace, flat_, "min.json") == exchange.Outcome(0, 2, ())
     journal.transfer(workspace)
-    assert take(workspace, tasks) == journal.Outcome(0, 2, ())
+    assert take(workspace, tasks) == exchange.Outcome(0, 2, ())
     assert len(said(workspace)) == 2
 
 
@@ -104,7 +104,7 @@ def test_an_annotation_that_was_changed_there_supersedes_and_an_old_export_does_
     tuesday = [about(0, annotation(1, [choice("fox")], updated_at="2024-05-01T09:30:00Z"))]
     take(workspace, monday, "monday.json")
     assert take(workspace, tuesday, "tuesday.json").accepted == 1
-    assert take(workspace, monday, "monday.json") == journal.Outcome(0, 1, ())
+    assert take(workspace, monday, "monday.json") == exchange.Outcome(0, 1, ())
     assert answers.state(journal.everything(workspace)).items["1-0"].y == '"fox"'
 
 
@@ -133,14 +133,14 @@ def test_what_people_did_in_the_real_page_is_read_from_both_of_its_exports(works
     store.write_table(manifest, MANIFEST, rows)
     items = list(rows["item"])
     now: dict[str, Any] = {"reviewer": "ann", "at": "2026-11-22T00:00:00Z"}
-    outcome = journal.answer_file(workspace, write(workspace / "a.json", recorded["JSON"]), **now)
+    outcome = exchange.answer_file(workspace, write(workspace / "a.json", recorded["JSON"]), **now)
     assert (outcome.accepted, outcome.unanswered, outcome.refused) == (3, 1, ())
     assert said(workspace) == [
         ("ann", f"item:{items[0]}", "keep", None),
         ("ann", f"item:{items[1]}", "relabel", '"Le chat <b>noir</b> dort."'),
         ("ann", f"item:{items[3]}", "relabel", '"Une phrase <i>juste</i>."'),
     ]
-    outcome = journal.answer_file(workspace, write(workspace / "b.json", recorded["JSON_MIN"]), **now)
+    outcome = exchange.answer_file(workspace, write(workspace / "b.json", recorded["JSON_MIN"]), **now)
     assert (outcome.accepted, outcome.already, outcome.unanswered) == (0, 2, 0), "it is silent about who skipped"
     assert "Its action is keep, its given label 'En hiver" in outcome.refused[0]
 
@@ -155,7 +155,7 @@ def test_tasks_without_annotation_skipped_ones_and_empty_ones_are_left_with_thei
         about(2, annotation(2, [])),
         about(3, annotation(3, [choice("x", control="comment")])),
     ]
-    assert take(workspace, tasks) == journal.Outcome(
+    assert take(workspace, tasks) == exchange.Outcome(
         0,
         0,
         (),
@@ -206,7 +206,7 @@ def test_an_export_that_is_taken_under_two_names_is_refused_the_second_time(work
     tasks = [about(0, annotation(1, [choice("dog")]))]
     take(workspace, tasks)
     file = workspace.parent / "export.json"
-    outcome = journal.answer_file(workspace, file, reviewer="bob", at=AT)
+    outcome = exchange.answer_file(workspace, file, reviewer="bob", at=AT)
     assert outcome.accepted == 0 and "That op is another answer's" in outcome.refused[0]
 
 
@@ -314,7 +314,7 @@ def test_a_row_that_is_no_task_is_refused_by_its_number(workspace: Path, row: di
 
 
 def test_a_withdrawn_item_takes_no_annotation(workspace: Path) -> None:
-    journal.settle(workspace, "item:1-0", "reject", reviewer="eve", at=AT)
+    settling.settle(workspace, "item:1-0", "reject", reviewer="eve", at=AT)
     outcome = take(workspace, [about(0, annotation(1, [choice("dog")]))])
     assert "It was withdrawn; to take it back: assay accept item:1-0." in outcome.refused[0]
 
@@ -341,7 +341,7 @@ def test_pairs_are_answered_with_a_text_or_without(workspace: Path) -> None:
         about(2, annotation(3, [text("cat")])),
         about(3, annotation(4, [text("ein Fuchs", "der Fuchs")])),
     ]
-    assert take(workspace, tasks) == journal.Outcome(4, 0, ())
+    assert take(workspace, tasks) == exchange.Outcome(4, 0, ())
     assert said(workspace) == [
         ("ann", "item:1-0", "relabel", '"der rote\\nHund =1+1"'),
         ("ann", "item:1-1", "keep", None),
@@ -374,10 +374,10 @@ def test_no_json_gives_anything_but_answers_and_sentences(tmp_path_factory: pyte
 
 def test_no_queue_yet_is_a_sentence(workspace: Path) -> None:
     with pytest.raises(Mistake, match=r"No queue in '.*triage'. Run: assay run"):
-        journal.export_queue(workspace, "label-studio", workspace / "queue.json")
+        exchange.export_queue(workspace, "label-studio", workspace / "queue.json")
 
 
 def test_a_format_that_is_none_names_those_that_are(workspace: Path) -> None:
     store.write_table(workspace / "data" / "triage" / "queue.parquet", QUEUE, store.frame(QUEUE))
     with pytest.raises(Mistake, match=r"Unknown format 'xls'\. Formats are: csv, jsonl, label-studio\."):
-        journal.export_queue(workspace, "xls", workspace / "queue.xls")
+        exchange.export_queue(workspace, "xls", workspace / "queue.xls")

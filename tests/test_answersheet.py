@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_answers import AT, CAT, DOG, FOX, ROWS, SAID, answer, make, said
 
-from tasks import answers, journal, store
+from tasks import answers, exchange, journal, settling, store
 from tasks.model import MACHINE, MANIFEST, QUEUE, Mistake, Verdict
 
 
@@ -24,7 +24,7 @@ def workspace(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["answers.jsonl", "answers.csv"])
 def test_a_file_of_answers_is_taken(workspace: Path, name: str) -> None:
-    assert answer(workspace, ROWS, name) == journal.Outcome(4, 0, ())
+    assert answer(workspace, ROWS, name) == exchange.Outcome(4, 0, ())
     assert said(workspace) == SAID
     kept = next(verdict for verdict in journal.everything(workspace) if verdict.action == "keep")
     assert (kept.seen, kept.at) == ({"revision": None, "y": DOG}, AT)
@@ -44,22 +44,22 @@ def test_without_an_action_a_label_says_keep_or_relabel_and_nothing_at_all_is_no
         {"item": "1-1", "action": "", "label": "cat"},
         {"item": "1-2", "action": "", "label": " "},
     ]
-    assert answer(workspace, rows, "queue.csv") == journal.Outcome(2, 0, (), unanswered=1)
+    assert answer(workspace, rows, "queue.csv") == exchange.Outcome(2, 0, (), unanswered=1)
     assert said(workspace) == [("ann", "item:1-0", "keep", None), ("ann", "item:1-1", "relabel", CAT)]
 
 
 @pytest.mark.parametrize("name", ["answers.jsonl", "answers.csv"])
 def test_the_same_file_twice_is_taken_once(workspace: Path, name: str) -> None:
     answer(workspace, ROWS, name)
-    assert answer(workspace, ROWS, name) == journal.Outcome(0, 4, ())
+    assert answer(workspace, ROWS, name) == exchange.Outcome(0, 4, ())
     journal.transfer(workspace)
-    assert answer(workspace, ROWS, name) == journal.Outcome(0, 4, ())
+    assert answer(workspace, ROWS, name) == exchange.Outcome(0, 4, ())
     assert said(workspace) == SAID
 
 
 def test_a_file_that_was_filled_in_further_brings_only_what_is_new(workspace: Path) -> None:
     answer(workspace, ROWS[:2])
-    assert answer(workspace, ROWS) == journal.Outcome(2, 2, ())
+    assert answer(workspace, ROWS) == exchange.Outcome(2, 2, ())
 
 
 def test_an_old_file_sent_again_does_not_win_over_a_later_answer(workspace: Path) -> None:
@@ -120,13 +120,13 @@ def test_a_queue_that_went_through_a_spreadsheet_comes_back(workspace: Path) -> 
     queue = store.frame(QUEUE, [{**row, "suggestion": '"@x"'}])
     store.write_table(workspace / "data" / "triage" / "queue.parquet", QUEUE, queue)
     file = workspace.parent / "queue.csv"
-    assert journal.export_queue(workspace, "csv", file) == 1
+    assert exchange.export_queue(workspace, "csv", file) == 1
     header, cells = file.read_text(encoding="utf-8-sig").splitlines()
     assert header.endswith(",action,label")
     assert cells.startswith("'=1+1,'-,'@x,") and cells.endswith(",,")
-    assert journal.answer_file(workspace, file, reviewer="ann", at=AT).unanswered == 1
+    assert exchange.answer_file(workspace, file, reviewer="ann", at=AT).unanswered == 1
     file.write_text(f"{header}\n{cells[:-1]},'@x\n", encoding="utf-8-sig")
-    assert journal.answer_file(workspace, file, reviewer="ann", at=AT).accepted == 1
+    assert exchange.answer_file(workspace, file, reviewer="ann", at=AT).accepted == 1
     assert said(workspace) == [("ann", "item:=1+1", "relabel", '"@x"')]
 
 
@@ -152,18 +152,18 @@ def test_nobody_answers_under_the_name_of_bulk_changes(workspace: Path) -> None:
 
 def test_no_queue_yet_is_a_sentence(workspace: Path) -> None:
     with pytest.raises(Mistake, match=r"No queue in '.*triage'. Run: assay run"):
-        journal.export_queue(workspace, "csv", workspace / "queue.csv")
+        exchange.export_queue(workspace, "csv", workspace / "queue.csv")
 
 
 def test_an_answer_of_another_kind_of_file_or_none_is_a_sentence(workspace: Path) -> None:
     with pytest.raises(Mistake, match=r"has suffix '.xlsx'. Suffixes are: .csv, .tsv, .jsonl, .ndjson"):
-        journal.answer_file(workspace, workspace / "a.xlsx", reviewer="ann", at=AT)
+        exchange.answer_file(workspace, workspace / "a.xlsx", reviewer="ann", at=AT)
     with pytest.raises(Mistake, match=r"No file '.*a.csv'. Make one to fill in with: assay export csv"):
-        journal.answer_file(workspace, workspace / "a.csv", reviewer="ann", at=AT)
+        exchange.answer_file(workspace, workspace / "a.csv", reviewer="ann", at=AT)
     empty = workspace / "empty.csv"
     empty.write_text("")
     with pytest.raises(Mistake, match=r"File 'empty.csv' is empty"):
-        journal.answer_file(workspace, empty, reviewer="ann", at=AT)
+        exchange.answer_file(workspace, empty, reviewer="ann", at=AT)
 
 
 # --- what cannot be taken (case 45) ----------------------------------------------------------------------------------
@@ -223,12 +223,12 @@ def test_an_answer_that_cannot_be_taken_is_kept_aside_with_its_reason(
 
 
 def test_a_withdrawn_item_takes_no_answer_and_the_reason_says_how_to_take_it_back(workspace: Path) -> None:
-    journal.settle(workspace, "row:0001-acme/labels.csv:2", "reject", reviewer="eve", at=AT)
+    settling.settle(workspace, "row:0001-acme/labels.csv:2", "reject", reviewer="eve", at=AT)
     outcome = answer(workspace, ROWS[:2])
     back = "It was withdrawn; to take it back: assay accept row:0001-acme/labels.csv:2."
     assert outcome.refused == (f"Row 'answers.jsonl:1' has item '1-0'. {back}",)
     assert outcome.accepted == 1
-    journal.settle(workspace, "row:0001-acme/labels.csv:2", "accept", reviewer="eve", at=AT)
+    settling.settle(workspace, "row:0001-acme/labels.csv:2", "accept", reviewer="eve", at=AT)
     assert answer(workspace, ROWS[:2]).accepted == 1
 
 
@@ -239,14 +239,14 @@ def test_an_item_that_left_with_its_drop_takes_no_answer(workspace: Path) -> Non
 
 
 def test_a_class_that_was_just_accepted_may_be_used(workspace: Path) -> None:
-    journal.settle(workspace, "class:dgo", "accept", reviewer="ann", at=AT)
+    settling.settle(workspace, "class:dgo", "accept", reviewer="ann", at=AT)
     assert answer(workspace, [{"item": "1-0", "action": "relabel", "label": "dgo"}]).accepted == 1
 
 
 def test_a_faulty_row_is_refused_and_the_others_are_taken(workspace: Path) -> None:
     file = workspace.parent / "bad.csv"
     file.write_bytes(b"item,action,label\n1-0,keep\n1-1,keep,\n1-2,keep,\xff\n")
-    outcome = journal.answer_file(workspace, file, reviewer="ann", at=AT)
+    outcome = exchange.answer_file(workspace, file, reviewer="ann", at=AT)
     assert outcome.accepted == 1
     assert [sentence.split(". ")[0] for sentence in outcome.refused] == [
         "Row 'bad.csv:2' has 2 fields",
@@ -264,10 +264,10 @@ def test_no_file_gives_anything_but_answers_and_sentences(
     for start in (b"", b"item,action,label\n1-0,", b'{"item":"1-0","action":"'):
         file.write_bytes(start + content)
         try:
-            outcome = journal.answer_file(workspace, file, reviewer="ann", at=AT)
+            outcome = exchange.answer_file(workspace, file, reviewer="ann", at=AT)
         except Mistake as mistake:
             assert "any" in str(mistake)
         else:
             assert all("Row 'any" in sentence for sentence in outcome.refused)
-            again = journal.answer_file(workspace, file, reviewer="ann", at=AT)
+            again = exchange.answer_file(workspace, file, reviewer="ann", at=AT)
             assert (again.accepted, again.refused) == (0, outcome.refused)

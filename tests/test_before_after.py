@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from flows.digits import Digits, plant, write_drop
-from tasks import journal, receive, store, versions
+from tasks import exchange, receive, store, versions
 from tasks.model import DATASET, Mistake
 from tasks.study_cells import LEAST_DIFFERENT, Measured, compare, points, pooled, sentences
 from tasks.study_revisions import Options, Side, before_after, divide, keys_of, side
@@ -285,7 +285,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, toy_digits: Digits) -> Path:
             for row in plant(toy_digits, "toy", noise=NOISE, seed=0)
         )
     )
-    outcome = journal.answer_file(workspace, answers, reviewer="ann", at="2026-01-02T00:00:00+00:00")
+    outcome = exchange.answer_file(workspace, answers, reviewer="ann", at="2026-01-02T00:00:00+00:00")
     assert outcome.accepted == 40
     versions.take_answers(workspace)
     publish(workspace)

@@ -13,7 +13,7 @@ import pytest
 from deliveries import landing, take
 from PIL import Image
 
-from tasks import handout, ingest, journal, store
+from tasks import exchange, handout, ingest, store
 from tasks.model import QUEUE, SCORES, Task
 
 SECRET = b"GPS of somebody's home"
@@ -52,7 +52,7 @@ def workspace(folder: Path, task: Task, files: dict[str, str | bytes], rows: lis
 
 
 def exported(ws: Path) -> list[dict[str, Any]]:
-    count = journal.export_queue(ws, "label-studio", ws / "queue.json")
+    count = exchange.export_queue(ws, "label-studio", ws / "queue.json")
     tasks: list[dict[str, Any]] = json.loads((ws / "queue.json").read_text(encoding="utf-8"))
     assert count == len(tasks)
     return tasks
@@ -113,9 +113,9 @@ def test_a_text_travels_whole_and_a_huge_one_by_its_beginning(tmp_path: Path) ->
 def test_the_tasks_themselves_are_no_answers(tmp_path: Path, name: str) -> None:
     files: dict[str, str | bytes] = {"labels.csv": "text,label,id\none,cat,a\n"}
     ws = workspace(tmp_path, Task("text", "single"), files, [queued("a", 1, '"cat"', None)])
-    journal.export_queue(ws, "label-studio", ws / name)
+    exchange.export_queue(ws, "label-studio", ws / name)
     assert (ws / name).with_suffix(".xml").exists()
-    outcome = journal.answer_file(ws, ws / name, reviewer="ann", at="2024-05-01T10:00:00Z")
+    outcome = exchange.answer_file(ws, ws / name, reviewer="ann", at="2024-05-01T10:00:00Z")
     assert outcome.accepted == 0
     assert outcome.refused == (
         f"Row '{name}:task number 1' has no 'data' with 'annotations', as a task of Label Studio has. "

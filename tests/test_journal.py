@@ -9,7 +9,7 @@ import pytest
 from crash import forked, go_through
 from toy_answers import AT, ROWS, SAID, keep, make, said, sheet
 
-from tasks import answers, durable, journal
+from tasks import answers, durable, exchange, journal, settling
 from tasks.model import Mistake, Verdict
 
 
@@ -100,7 +100,7 @@ def test_a_torn_line_is_not_taken_and_the_next_append_cuts_it(workspace: Path) -
 
 def test_what_the_gate_holds_is_settled_once(workspace: Path) -> None:
     settle = [
-        journal.settle(workspace, subject, action, reviewer="ann", at=AT)
+        settling.settle(workspace, subject, action, reviewer="ann", at=AT)
         for subject, action in [
             ("class:dgo", "accept"),
             ("class:dgo", "accept"),
@@ -119,7 +119,7 @@ def test_what_the_gate_holds_is_settled_once(workspace: Path) -> None:
 def test_an_unknown_subject_is_a_sentence_that_lists_what_is_held(workspace: Path, subject: str) -> None:
     full = subject if ":" in subject else f"item:{subject}"
     with pytest.raises(Mistake, match=f"^Unknown subject '{full}'. A subject is one of .* Held are: class:dgo.$"):
-        journal.settle(workspace, subject, "accept", reviewer="ann", at=AT)
+        settling.settle(workspace, subject, "accept", reviewer="ann", at=AT)
 
 
 # --- crashes and company ---------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def test_several_processes_with_the_same_answers_write_each_once(workspace: Path
             status = 1
             try:
                 for _ in range(3):
-                    journal.answer_file(workspace, file, reviewer="ann", at=AT)
+                    exchange.answer_file(workspace, file, reviewer="ann", at=AT)
                     journal.transfer(workspace)
                 status = 0
             finally:
@@ -157,7 +157,7 @@ def test_kill_9_at_every_operation_loses_no_acknowledged_answer_and_doubles_none
 
     def take(root: Path) -> None:
         file = root.parent / "answers.jsonl"
-        journal.answer_file(root, file, reviewer="ann", at=AT)
+        exchange.answer_file(root, file, reviewer="ann", at=AT)
         (root.parent / "acknowledged").write_text("yes")
         journal.transfer(root)
 

@@ -23,7 +23,7 @@ from deliveries import landing, tree
 from toy_answers import AT, sheet
 
 import tasks
-from tasks import answers, durable, journal, receipts, receive, revise, store, versions
+from tasks import answers, durable, exchange, journal, receipts, receive, revise, store, versions
 from tasks.model import DATASET, DELIVERED, MANIFEST, PASSED, REMOVED, Mistake, Report, Verdict, label_json
 from tasks.versions import data, git
 
@@ -146,7 +146,7 @@ def take_bolt(workspace: Path) -> None:
 
 
 def answer(workspace: Path) -> None:
-    journal.answer_file(workspace, workspace.parent / "answers.jsonl", reviewer="ann", at=AT)
+    exchange.answer_file(workspace, workspace.parent / "answers.jsonl", reviewer="ann", at=AT)
     durable.step("acknowledge answers.jsonl")  # from here on they must be there for good
     (workspace.parent / "acknowledged").touch()
     versions.take_answers(workspace)

@@ -20,7 +20,7 @@ from toy_texts import chain, texts
 from flows import digits as demo_digits
 from flows import label_studio, label_studio_http
 from flows.phrases import phrases
-from tasks import journal, receive, store, versions
+from tasks import exchange, journal, receive, settling, store, versions
 from tasks.model import MANIFEST, QUEUE, Task, label_json
 from tasks.versions import git
 
@@ -178,7 +178,7 @@ def test_hostile_classes_pass_through_the_server_as_they_are(studio: Studio, key
     for task, name in zip(tasks, names, strict=False):
         studio.owner.annotate(task["id"], [choice(name)])
     pulled = label_studio.pull(workspace, studio.url)
-    outcome = journal.answer_file(workspace, pulled.file, reviewer="ann", at="2099-01-01T00:00:00Z")
+    outcome = exchange.answer_file(workspace, pulled.file, reviewer="ann", at="2099-01-01T00:00:00Z")
     assert (outcome.accepted, outcome.refused) == (len(names), ())
     said = {one.subject: one.y or str((one.seen or {})["y"]) for one in journal.everything(workspace)}
     items = [task["data"]["assay_item"] for task in tasks]
@@ -197,7 +197,7 @@ def test_what_the_server_lets_pass_is_refused_here_with_its_reason(studio: Studi
     studio.owner.call("PATCH", f"/api/tasks/{third['id']}/", json={"data": stranger})
     studio.owner.annotate(third["id"], [choice("keep", control="action")])
     pulled = label_studio.pull(workspace, studio.url)
-    outcome = journal.answer_file(workspace, pulled.file, reviewer="ann", at="2099-01-01T00:00:00Z")
+    outcome = exchange.answer_file(workspace, pulled.file, reviewer="ann", at="2099-01-01T00:00:00Z")
     assert outcome.accepted == 0
     assert [("has label 'a class" in one, "has assay_asset" in one, "has item" in one) for one in outcome.refused] == [
         (False, True, False),
@@ -244,7 +244,7 @@ def test_a_class_that_came_later_joins_the_interface_and_what_people_changed_in_
     studio.owner.call("PATCH", f"/api/projects/{project}/", json={"label_config": own})
     label_studio.push(workspace, studio.url)
     assert "Read the guideline." in studio.owner.call("GET", f"/api/projects/{project}/")["label_config"]
-    journal.settle(workspace, f"class:{HOSTILE[0]}", "accept", reviewer="ann", at=AT)
+    settling.settle(workspace, f"class:{HOSTILE[0]}", "accept", reviewer="ann", at=AT)
     classes = workspace / "data" / "validate" / "classes.json"
     store.write_json(classes, {"version": "2", "classes": [*store.read_json(classes)["classes"], "brand <new>"]})
     label_studio.push(workspace, studio.url)
@@ -259,8 +259,8 @@ def test_a_file_from_the_export_button_is_read_like_a_pull(studio: Studio, key: 
         everything = {"exportType": kind, "download_all_tasks": "true"}
         rows = studio.owner.call("GET", f"/api/projects/{project}/export", params=everything)
         (workspace / f"{kind}.json").write_text(json.dumps(rows))
-    first = journal.answer_file(workspace, workspace / "JSON.json", reviewer="ann", at="2099-01-01T00:00:00Z")
-    second = journal.answer_file(workspace, workspace / "JSON_MIN.json", reviewer="ann", at="2099-01-01T00:00:00Z")
+    first = exchange.answer_file(workspace, workspace / "JSON.json", reviewer="ann", at="2099-01-01T00:00:00Z")
+    second = exchange.answer_file(workspace, workspace / "JSON_MIN.json", reviewer="ann", at="2099-01-01T00:00:00Z")
     empty = len(queue(workspace)) - 1
     assert (first.accepted, first.already, first.unanswered, first.refused) == (1, 0, empty, ())
     assert (second.accepted, second.already, second.unanswered, second.refused) == (0, 1, empty, ())

@@ -12,7 +12,7 @@ from toy_texts import chain
 
 import tasks
 from flows.phrases import Phrases, phrases
-from tasks import adopt, audit, detect, export, journal, receive, relate, store, triage, versions
+from tasks import adopt, audit, detect, exchange, export, receive, relate, store, triage, versions
 from tasks.model import CANARIES_FELL, FINDINGS, METHODS, QUEUE, SCORES, Mistake, Task, label_json
 
 COUNT = 240
@@ -60,7 +60,7 @@ def test_wrong_texts_are_found_corrected_published_and_handed_out(tmp_path: Path
 
     answers = [{"item": item, "action": "relabel", "label": truth.french[int(item[1:])]} for item in sorted(wrong)]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
-    assert journal.answer_file(ws, tmp_path / "a.jsonl", reviewer="maria", at=AT).refused == ()
+    assert exchange.answer_file(ws, tmp_path / "a.jsonl", reviewer="maria", at=AT).refused == ()
     run_stages(ws)
     scores = store.read_table(ws / "data" / "audit" / "scores.parquet", SCORES).set_index("item")
     assert scores.loc["p0011", "note"] == "not assessable: people have changed its text since it was embedded"

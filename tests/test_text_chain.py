@@ -17,7 +17,7 @@ from toy_texts import TOPICS, chain, texts
 
 import tasks
 from flows.report import write_report
-from tasks import answers, augment, export, journal, receive, store, versions
+from tasks import answers, augment, exchange, export, receive, store, versions
 from tasks.formats.csv import unprefixed
 from tasks.modalities.text.tfidf import Tfidf
 from tasks.model import FINDINGS, GATE, MANIFEST, PASSED, QUARANTINE, QUEUE, SCORES, TEXTS, Mistake, Task
@@ -69,7 +69,7 @@ def test_the_queue_shows_the_text_safely_and_its_answers_become_a_revision(works
     assert "<script" not in page and "&lt;script&gt;window.__xss=1" in page
     assert "\u202e" not in page and r"\u202eoven" in page
 
-    journal.export_queue(workspace, "csv", tmp_path / "queue.csv")
+    exchange.export_queue(workspace, "csv", tmp_path / "queue.csv")
     truth = {row["id"]: row["label"] for row in rows()}
     truth |= {f"t{n:02d}": NAMES[n % 3] for n in WRONG} | {"evil": "kitchen"}
     with open(tmp_path / "queue.csv", newline="", encoding="utf-8-sig") as file:
@@ -79,7 +79,7 @@ def test_the_queue_shows_the_text_safely_and_its_answers_become_a_revision(works
     for row in cells:
         row["label"] = truth[row["item"]]
     pd.DataFrame(cells).to_csv(tmp_path / "answers.csv", index=False)
-    outcome = journal.answer_file(workspace, tmp_path / "answers.csv", reviewer="maria", at=AT)
+    outcome = exchange.answer_file(workspace, tmp_path / "answers.csv", reviewer="maria", at=AT)
     assert (outcome.accepted, outcome.refused) == (len(cells), ())
     run_stages(workspace)
     assert versions.publish(workspace).tag == "dataset@v1.0.0"
@@ -202,7 +202,7 @@ def test_a_revision_of_pairs_is_texts_on_both_sides_and_a_table_but_no_folders(t
         versions.reproduce(ws, stage, lambda line: None)
     verdict = tmp_path / "a.csv"
     verdict.write_text("item,action,label\np3,relabel,a better one\np4,keep,\n")
-    assert journal.answer_file(ws, verdict, reviewer="maria", at=AT).refused == ()
+    assert exchange.answer_file(ws, verdict, reviewer="maria", at=AT).refused == ()
     versions.take_answers(ws)
     for stage in ("validate", "revise"):
         versions.reproduce(ws, stage, lambda line: None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toy_drops import deliver
 
-from tasks import journal, store
+from tasks import exchange, journal, store
 from tasks.formats.csv import csv_line
 from tasks.model import GATE, Verdict
 
@@ -55,8 +55,8 @@ def sheet(workspace: Path, rows: Sequence[Mapping[str, object]], name: str = "an
     return path
 
 
-def answer(workspace: Path, rows: Sequence[Mapping[str, object]], name: str = "answers.jsonl") -> journal.Outcome:
-    return journal.answer_file(workspace, sheet(workspace, rows, name), reviewer="ann", at=AT)
+def answer(workspace: Path, rows: Sequence[Mapping[str, object]], name: str = "answers.jsonl") -> exchange.Outcome:
+    return exchange.answer_file(workspace, sheet(workspace, rows, name), reviewer="ann", at=AT)
 
 
 def said(workspace: Path) -> list[tuple[str, str, str, str | None]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from toy_drops import deliver
 
-from tasks import journal, sample, store, triage, versions
+from tasks import exchange, journal, sample, store, triage, versions
 from tasks.model import ANNOTATIONS, FINDINGS, PASSED, SAMPLE, SCORES, Report, Verdict, label_json
 from tasks.triage import AUDIT, Params
 
@@ -53,7 +53,7 @@ def answer(workspace: Path, wrong: Mapping[str, bool], reviewer: str = "ann") ->
     rows = "".join(f"{item},{'relabel' if one else 'keep'},{'dog' if one else ''}\n" for item, one in wrong.items())
     file = workspace.parent / "answers.csv"
     file.write_text(f"item,action,label\n{rows}")
-    outcome = journal.answer_file(workspace, file, reviewer=reviewer, at=AT)
+    outcome = exchange.answer_file(workspace, file, reviewer=reviewer, at=AT)
     assert (outcome.accepted, outcome.refused) == (len(wrong), ())
 
 
