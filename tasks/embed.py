@@ -173,7 +173,7 @@ def run(data: Path, params: Params) -> Report:
             state, about["fitted_on"] = learnt(data, params, embedder, module, drops)
             about["fingerprint"], about["views"] = embedder.fingerprint(state), embedder.views(state)
             if state:
-                durable.write_with(folder / "state.npz", lambda path: save_state(path, state))
+                store.write_arrays(folder / "state.npz", state)
             print(f"embed: {described(about)}")
             for drop, rows in drops.items():
                 piece = _piece(data, params, about["fingerprint"], rows)
@@ -280,14 +280,8 @@ def learnt(
             )
         state: State = embedder.fit(chain([first], decoded))
         with durable.fresh_folder(cached) as fresh:
-            durable.write_with(fresh / "state.npz", lambda path: save_state(path, state))
-    with np.load(cached / "state.npz", allow_pickle=False) as arrays:
-        return dict(arrays), len(rows)
-
-
-def save_state(path: Path, state: State) -> None:
-    with open(path, "wb") as file:  # a name would get .npz appended
-        np.savez(file, **state)
+            store.write_arrays(fresh / "state.npz", state)
+    return store.read_arrays(cached / "state.npz"), len(rows)
 
 
 def _piece(data: Path, params: Params, fingerprint: str, rows: pd.DataFrame) -> Path:

@@ -318,3 +318,9 @@ def _noun(name: str, count: int) -> str:
 def label_json(label: Any) -> str:
     """A label as the JSON text that tables hold: "7" -> '"7"'; the same label always gives the same text."""
     return json.dumps(label, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def label_text(y: str) -> str:
+    """A label's JSON as the text that was delivered: '"7"' -> 7; a label that is not one string stays JSON."""
+    label = json.loads(y)
+    return label if isinstance(label, str) else y

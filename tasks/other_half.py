@@ -55,7 +55,7 @@ def write(data: Path, folder: Path, params: Params, fitted: Iterable[str]) -> di
     ys = [y for rows in drops.values() for item, y in zip(rows["item"], rows["y"], strict=True) if item in learnt_from]
     state: State = _learnt(data, params, embedder, [show(y) for y in ys]) if embedder.learns else {}
     if state:
-        durable.write_with(folder / "targets.npz", lambda path: _save(path, state))
+        store.write_arrays(folder / "targets.npz", state)
     fingerprint = embedder.fingerprint(state)
     cell = modality(params.task.modality).cell
     read = store.AssetReader(data / "drops")
@@ -98,9 +98,8 @@ def _learnt(data: Path, params: Params, embedder: Any, texts: Sequence[str]) -> 
         print(f"embed: learning from {len(texts):,} targets")
         state: State = embedder.fit(texts)
         with durable.fresh_folder(piece) as fresh:
-            durable.write_with(fresh / "state.npz", lambda path: _save(path, state))
-    with np.load(piece / "state.npz", allow_pickle=False) as arrays:
-        return dict(arrays)
+            store.write_arrays(fresh / "state.npz", state)
+    return store.read_arrays(piece / "state.npz")
 
 
 def _vectors(
@@ -131,8 +130,3 @@ def _piece(data: Path, params: Params, what: str, content: Iterable[tuple[object
     for name, text in content:
         digest.update(json.dumps([name, text]).encode() + b"\n")
     return data.parent / ".assay" / "cache" / "embed" / digest.hexdigest()
-
-
-def _save(path: Path, state: State) -> None:
-    with open(path, "wb") as file:  # a name would get .npz appended
-        np.savez(file, **state)

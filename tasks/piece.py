@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def read(folder: Path, names: Sequence[str]) -> tuple[Arrays, Mapping[str, Any]]
         told = store.read_json(folder / KNOWN)
         if any(store.sha256_file(folder / f"{name}.npy") != told[name] for name in names):
             return None
-        return {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in names}, told
+        return {name: store.read_array(folder / f"{name}.npy") for name in names}, told
     except (Mistake, OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -46,7 +45,7 @@ def keep(folder: Path, arrays: Arrays, told: Mapping[str, Any], *, family: str) 
     with durable.fresh_folder(folder) as fresh:
         known = dict(told)
         for name, array in arrays.items():
-            durable.write_with(fresh / f"{name}.npy", partial(_save, array))
+            store.write_array(fresh / f"{name}.npy", array)
             known[name] = store.sha256_file(fresh / f"{name}.npy")
         store.write_json(fresh / KNOWN, known)
 
@@ -59,8 +58,3 @@ def digests(x_ND: NDArray[Any], *counts: int) -> list[str]:
         found.append(f"{count} x {x_ND.shape[1]} {running.hexdigest()}")
         done = count
     return found
-
-
-def _save(array: NDArray[Any], path: Path) -> None:
-    with open(path, "wb") as file:  # a name would get .npy appended
-        np.save(file, array, allow_pickle=False)

@@ -16,9 +16,7 @@ whose recall on a sample is measured against exact rows and printed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -176,15 +174,10 @@ def run(data: Path, params: Params) -> Report:
     with durable.fresh_folder(data / "relate") as folder:
         store.write_table(folder / "items.parquet", GRAPH_ITEMS, pd.DataFrame({"item": pd.Series(items, dtype=object)}))
         for name, array in (("neighbours.npy", neighbours_Nk), ("distances.npy", distances_Nk)):
-            durable.write_with(folder / name, partial(_save, array))
+            store.write_array(folder / name, array)
     return Report(
         "relate",
         counts={"items": len(items), "neighbours": neighbours_Nk.shape[1]},
         figures={"recall_at_10": round(recall, 6)},
         used={"graph": method} | ({"vectors": str(own["file"])} if own else {}),
     )
-
-
-def _save(array: NDArray[Any], path: Path) -> None:
-    with open(path, "wb") as file:  # a name would get .npy appended
-        np.save(file, array, allow_pickle=False)

@@ -140,7 +140,7 @@ def neighbours(folder: Path, items: Sequence[str]) -> Neighbours:
     """The shared graph of data/relate in terms of `items`; a neighbour that is not among them becomes -1."""
     names = store.read_table(folder / "items.parquet", GRAPH_ITEMS)["item"].tolist()
     try:
-        graph_Mk, far_Mk = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("neighbours", "distances"))
+        graph_Mk, far_Mk = (store.read_array(folder / f"{name}.npy") for name in ("neighbours", "distances"))
     except (FileNotFoundError, ValueError):
         raise Mistake(f"No readable graph in '{folder}'. Run: assay run") from None
     if graph_Mk.shape != far_Mk.shape or graph_Mk.ndim != 2 or len(graph_Mk) != len(names):

@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from torchvision.models import get_model, get_model_weights
 
-from tasks.embed import save_state
+from tasks import store
 from tasks.modalities import modality
 from tasks.modalities.image import embed
 from tasks.modalities.image.patches import Patches, Pixels, common_side
@@ -64,9 +64,8 @@ def test_a_state_survives_the_disk_without_pickle(tmp_path: Path) -> None:
     images = coloured(12)
     embedder = Patches()
     state = embedder.fit(images)
-    save_state(tmp_path / "state.npz", state)
-    with np.load(tmp_path / "state.npz", allow_pickle=False) as arrays:
-        read = dict(arrays)
+    store.write_arrays(tmp_path / "state.npz", state)
+    read = store.read_arrays(tmp_path / "state.npz")
     assert embedder.fingerprint(read) == embedder.fingerprint(state)
     assert embedder.views(read) == embedder.views(state)
     for name, x_ND in embedder.transform(images, read).items():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_texts import TOPICS, sentence
 
-from tasks import embed, validate
+from tasks import store, validate
 from tasks.modalities import Range, Unreadable, modalities, modality
 from tasks.modalities.text import sentences
 from tasks.modalities.text.decode import PREVIEW, facts, load, preview
@@ -151,9 +151,8 @@ def test_the_nearest_text_is_of_the_same_topic_in_every_view() -> None:
 def test_what_was_learnt_is_plain_arrays_that_come_back_from_a_file_and_give_the_same_vectors(tmp_path: Path) -> None:
     embedder = Tfidf()
     state = embedder.fit(MANY)
-    embed.save_state(tmp_path / "state.npz", state)
-    with np.load(tmp_path / "state.npz", allow_pickle=False) as arrays:
-        again = dict(arrays)
+    store.write_arrays(tmp_path / "state.npz", state)
+    again = store.read_arrays(tmp_path / "state.npz")
     assert embedder.fingerprint(again) == embedder.fingerprint(state)
     before, after = embedder.transform(MANY, state), embedder.transform(MANY, again)
     assert all(np.array_equal(before[view], after[view]) for view in WIDTHS)

@@ -7,12 +7,12 @@ percent-encodes the rest, so that it is a plain name on every system. The true n
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..model import label_text
 from ._text import records_of
 
 LONGEST = 100  # bytes of a file name, before its extension
@@ -75,12 +75,6 @@ class Names:
             self._taken.add(safe.lower())
             self._given[name] = safe
         return self._given[name]
-
-
-def label_text(y: str) -> str:
-    """A label's JSON as the text that was delivered: '"7"' -> 7; a label that is not one string stays JSON."""
-    label = json.loads(y)
-    return label if isinstance(label, str) else y
 
 
 def write_items(

@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import durable
+from ..model import label_text
 from . import Fault, Record, faulty, rejected, shown
-from ._assets import Cell, label_text, write_items
+from ._assets import Cell, write_items
 from ._columns import NEEDED, Required
 from ._csv import OpenQuote, header_names, sniff, split
 from ._spreadsheet import prefixed, unprefixed

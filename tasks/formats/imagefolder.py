@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import durable
+from ..model import label_text
 from . import Fault, Record, faulty, shown
-from ._assets import Cell, Names, extension, label_text
+from ._assets import Cell, Names, extension
 from ._text import records_of
 from .csv import csv_line
 

@@ -6,7 +6,6 @@ is left alone. Nothing read here is believed before its sha256 is that of the re
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from .. import store as tables
-from ..model import DATASET, REMOVED, Mistake, Table
+from ..model import DATASET, REMOVED, Mistake, Table, label_text
 from . import data, git, manifest
 from .manifest import PREFIX
 from .objects import Store, outs_at, store
@@ -49,12 +48,12 @@ class Diff:
 
     def pairs(self) -> list[tuple[tuple[str, str], int]]:
         """((old class, new class), number of items), the most frequent first."""
-        counts = Counter((_shown(old), _shown(new)) for old, new in self.relabelled.values())
+        counts = Counter((label_text(old), label_text(new)) for old, new in self.relabelled.values())
         return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
 
     def lines(self) -> list[str]:
         """One line an item."""
-        changed = [f"{item}: {_shown(old)} -> {_shown(new)}" for item, (old, new) in self.relabelled.items()]
+        changed = [f"{item}: {label_text(old)} -> {label_text(new)}" for item, (old, new) in self.relabelled.items()]
         return [*(f"{item}: added" for item in self.added), *(f"{item}: removed" for item in self.removed), *changed]
 
 
@@ -64,11 +63,6 @@ def identity(workspace: Path) -> str:
         raise Mistake(f"Workspace '{workspace}' is a shallow clone. Run: git fetch --unshallow --tags")
     drops = git.git(workspace, "log", "--reverse", "--diff-filter=A", "--format=%H", "--", "data/drops/*.dvc")
     return (drops or git.git(workspace, "rev-list", "--max-parents=0", "HEAD")).split()[0]
-
-
-def _shown(y: str) -> str:
-    label = json.loads(y)
-    return label if isinstance(label, str) else y
 
 
 def log(workspace: Path) -> list[Revision]:
