@@ -9,7 +9,7 @@ Writes  data/embed/vectors/<drop>.parquet    item + one column a view, each row 
 
 Its cost grows with the change: the piece of an unchanged drop, and the learnt state, come from .assay/cache/embed/.
 The embedder is fitted on the first `fit_items` items of the smallest run of first drops that holds `fit_min` of them,
-so that a later drop never changes the vectors of an earlier one.
+so that a later drop never changes the vectors of an earlier one. How a row becomes a vector: embed_rows.py.
 """
 
 # N items, D values of a view
@@ -19,32 +19,22 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from . import durable, store
+from .embed_rows import RESULT_FREE, TOO_LARGE, State, batches, embed_rows
 from .labels import is_paired
-from .memory import Halving
-from .modalities import Unreadable, modality
+from .modalities import modality
 from .model import MANIFEST, SKIPPED, Mistake, Report, StageFailed, Task
 from .shards import share
-from .store import FloatArray
-from .unit_vectors import unit_views
-
-BATCH_BYTES = 64 * 2**20  # decoded items in memory at once, at most (one item may be larger)
-RESULT_FREE = ("threads", "batch")  # params that do not change a vector beyond 1e-6, and so no cached piece
-
-TOO_LARGE = "It needs more memory than this machine has."
-
-State = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,79 +74,6 @@ def fit_rows(drops: Mapping[str, pd.DataFrame], *, fit_min: int, fit_items: int)
         if sum(map(len, taken)) >= fit_min:
             break
     return pd.concat(taken, ignore_index=True).iloc[:fit_items]
-
-
-def batches(
-    rows: pd.DataFrame, load: Callable[[bytes], Any], drops: Path, *, size: Callable[[Any], int], batch: int
-) -> Iterator[tuple[list[int], list[Any], list[tuple[int, str]]]]:
-    """(places in `rows`, decoded items, [(place, why not decoded)]) in the order of the shards, a row group at a time.
-
-    `load` and `size` are those of a modality.     A batch ends at `batch` items or BATCH_BYTES of decoded data.
-    """
-    read = store.AssetReader(drops)
-    shards, numbers = list(rows["shard"]), [int(row) for row in rows["row"]]
-    places: list[int] = []
-    decoded: list[Any] = []
-    faulty: list[tuple[int, str]] = []
-    taken = 0
-    for place in sorted(range(len(rows)), key=lambda n: (shards[n], numbers[n])):
-        try:
-            item = load(read(shards[place], numbers[place]))
-        except Unreadable as error:
-            faulty.append((place, str(error)))
-            continue
-        places.append(place)
-        decoded.append(item)
-        taken += size(item)
-        if len(places) >= batch or taken >= BATCH_BYTES:
-            yield places, decoded, faulty
-            places, decoded, faulty, taken = [], [], [], 0
-    if places or faulty:
-        yield places, decoded, faulty
-
-
-def embed_rows(
-    rows: pd.DataFrame,
-    embedder: Any,
-    state: State,
-    load: Callable[[bytes], Any],
-    drops: Path,
-    *,
-    size: Callable[[Any], int],
-    batch: int,
-) -> tuple[dict[str, FloatArray], dict[int, str]]:
-    """View -> (N, D) unit vectors in the order of `rows`, and place -> why the item there has no vector (its row is 0).
-
-    StageFailed if the embedder gives another shape than it says.
-    """
-    widths = embedder.views(state)
-    x = {name: np.zeros((len(rows), width), np.float32) for name, width in widths.items()}
-    without: dict[int, str] = {}
-    fits: Halving[Any, dict[str, FloatArray]] = Halving(
-        lambda part: embedder.transform(part, state), lambda part: embedder.on_cpu().transform(part, state)
-    )
-    for places, decoded, faulty in batches(rows, load, drops, size=size, batch=batch):
-        without |= dict(faulty)
-        if not places:
-            continue
-        for group, views in fits(decoded):
-            at = [places[n] for n in group]
-            if views is None:
-                without[at[0]] = TOO_LARGE
-                continue
-            for name, width in widths.items():
-                if views[name].shape != (len(at), width):
-                    raise StageFailed(
-                        f"Embedder '{embedder.name}' gave view '{name}' as {views[name].shape}; "
-                        f"{(len(at), width)} is what it promised."
-                    )
-            unit, reasons = unit_views({name: views[name] for name in widths})
-            for name, x_ND in unit.items():
-                x[name][at] = x_ND
-            for place, reason in zip(at, reasons, strict=True):
-                if reason:
-                    without[place] = f"The embedding {reason}."
-    return x, without
 
 
 def run(data: Path, params: Params) -> Report:

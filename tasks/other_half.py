@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shutil import copyfile
@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from . import durable, store
+from .embed_rows import RESULT_FREE, State
 from .labels import kind
 from .modalities import modality
 from .model import MANIFEST, TEXTS
@@ -35,9 +36,6 @@ from .unit_vectors import unit_views
 
 if TYPE_CHECKING:
     from .embed import Params
-
-State = Mapping[str, Any]
-RESULT_FREE = ("threads", "batch")
 
 
 def write(data: Path, folder: Path, params: Params, fitted: Iterable[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tasks import embed, store
+from tasks import embed, embed_rows, store
 from tasks.embed import Params, fit_rows
 from tasks.model import MANIFEST, SKIPPED, Mistake, StageFailed, label_json
 from tasks.params import section
@@ -223,28 +223,30 @@ class Wide:
 
     name = "wide"
 
-    def views(self, state: embed.State) -> dict[str, int]:
+    def views(self, state: embed_rows.State) -> dict[str, int]:
         return {"x": 2}
 
-    def transform(self, images: Sequence[Any], state: embed.State) -> dict[str, FloatArray]:
+    def transform(self, images: Sequence[Any], state: embed_rows.State) -> dict[str, FloatArray]:
         return {"x": np.ones((len(images), 3), np.float32)}
 
 
 def test_an_embedder_that_breaks_its_promise_is_stopped(data: Path) -> None:
     manifest = store.read_table(data / "ingest" / "manifest", MANIFEST)
     with pytest.raises(StageFailed, match=r"Embedder 'wide' gave view 'x' as \(4, 3\); \(4, 2\) is what it promised"):
-        embed.embed_rows(manifest, Wide(), {}, lambda content: np.zeros(1), data / "drops", size=len, batch=4)
+        embed_rows.embed_rows(manifest, Wide(), {}, lambda content: np.zeros(1), data / "drops", size=len, batch=4)
 
 
 def test_batches_end_at_their_number_of_items_or_bytes(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = store.read_table(data / "ingest" / "manifest", MANIFEST)
 
     def sizes(batch: int) -> list[int]:
-        read = embed.batches(manifest, lambda content: np.zeros(1000, np.uint8), data / "drops", size=len, batch=batch)
+        read = embed_rows.batches(
+            manifest, lambda content: np.zeros(1000, np.uint8), data / "drops", size=len, batch=batch
+        )
         return [len(places) for places, _, _ in read]
 
     assert sizes(4) == [4, 4, 2]
-    monkeypatch.setattr(embed, "BATCH_BYTES", 3000)
+    monkeypatch.setattr(embed_rows, "BATCH_BYTES", 3000)
     assert sizes(4) == [3, 3, 3, 1]
 
 

@@ -14,6 +14,7 @@ from test_augment import a_drop, a_revision, revision
 from torchvision.transforms import v2
 
 from tasks import augment, embed, store
+from tasks.embed_rows import TOO_LARGE, State, embed_rows
 from tasks.memory import Halving, is_out_of_memory
 from tasks.model import AUGMENTED, DATASET, MANIFEST, SKIPPED
 from tasks.store import FloatArray
@@ -86,10 +87,10 @@ class Small:
         self.memory, self.giant = memory, giant
         self.calls: list[int] = []
 
-    def views(self, state: embed.State) -> dict[str, int]:
+    def views(self, state: State) -> dict[str, int]:
         return {"x": 2}
 
-    def transform(self, images: Sequence[Any], state: embed.State) -> dict[str, FloatArray]:
+    def transform(self, images: Sequence[Any], state: State) -> dict[str, FloatArray]:
         self.calls.append(len(images))
         if len(images) > self.memory or any(image[0] == self.giant for image in images):
             raise OOM
@@ -116,7 +117,7 @@ def test_embedding_loses_only_the_item_that_fits_nowhere(tmp_path: Path) -> None
         return np.array([next(number)], np.float32)
 
     embedder = Small(giant=4)
-    x, without = embed.embed_rows(manifest, embedder, {}, load, data / "drops", size=len, batch=7)
+    x, without = embed_rows(manifest, embedder, {}, load, data / "drops", size=len, batch=7)
     assert without == {4: "It needs more memory than this machine has."}
     assert embedder.calls[:2] == [7, 3]
     wanted = np.array([[n + 1, 1] for n in range(7)], np.float32)
@@ -195,11 +196,11 @@ def test_a_vector_that_lacked_memory_once_is_computed_the_next_time(
     rows = a_drop(data, "0001-a", 7)
     kept = [{k: v for k, v in row.items() if k != "why"} | {"drop": "0001-a", "source": "s"} for row in rows]
     store.write_table(data / "ingest/manifest/0001-a.parquet", MANIFEST, store.frame(MANIFEST, kept))
-    whole = embed.embed_rows
+    whole = embed_rows
 
     def lacking(*arguments: Any, **named: Any) -> Any:
         x, without = whole(*arguments, **named)
-        return x, without | {4: embed.TOO_LARGE}
+        return x, without | {4: TOO_LARGE}
 
     monkeypatch.setattr(embed, "embed_rows", lacking)
     assert embed.run(data, embed.Params()).counts["skipped"] == 1
