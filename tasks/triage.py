@@ -7,7 +7,7 @@ first. The audit's p_wrong is calibrated and leads; a check of detect that also 
     not assessed             p_wrong = 1 - product of (1 - cap * severity), cap .5 for those checks and .1 for others
 
 What does not speak of the label (an outlier, a duplicate) is a reason to look and leaves p_wrong alone. Two people who
-differ cannot both be right: a disputed item has p_wrong .5 or more and comes first.
+differ cannot both be right: a disputed item (disputes.py) has p_wrong .5 or more and comes first.
 
 The audit sample (sample.py) is mixed in: every fifth row is a drawn item, until they are all there. The doubted rows
 keep their order; a drawn item that is doubted keeps its evidence and only comes earlier. A row that is there only
@@ -22,7 +22,6 @@ Writes  data/triage/queue.parquet, sample.parquet (what is drawn, answered or no
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,15 +31,12 @@ from typing import Any
 import pandas as pd
 
 from . import answers, durable, sample, store
-from .answers import State
-from .model import ANNOTATIONS, FINDINGS, MANIFEST, PASSED, QUEUE, SAMPLE, SCORES, Report, Verdict
+from .disputes import DISPUTE, DISPUTED, TIED, disputed, tied
+from .findings import AUDITS, Finding
+from .findings import read as read_findings
+from .model import ANNOTATIONS, MANIFEST, PASSED, QUEUE, SAMPLE, SCORES, Report
 
-AUDIT = "label_noise_"  # findings of checks that begin so carry the p_wrong of the scores
-AUDITS = (AUDIT, "pair_mismatch_")  # and so do those of pairs
-DISPUTED, TIED = "reviewers_differ_v1", "annotators_differ_v1"
-OF_THE_LABEL = ("label_", "xy_")  # names of checks that speak of the label begin so; so does any that suggests another
 CAP_LABEL, CAP_OTHER = 0.5, 0.1  # of one check's say where the audit could not assess, [0, 1]
-DISPUTE = 0.5  # the least p_wrong and severity of a disputed item
 REASONS = 2  # of the strongest checks, in one row
 
 
@@ -62,19 +58,6 @@ class Params:
             raise ValueError("audit_sample: 0 (none) or more is allowed")
         if not 0 <= self.min_severity <= 1:
             raise ValueError("min_severity: 0 to 1 is allowed")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check says about one item."""
-
-    check: str
-    severity: float
-    reason: str
-    suggestion: str | None
-
-    def speaks_of_the_label(self, y: str) -> bool:
-        return self.check.startswith(OF_THE_LABEL) or self.suggestion not in (None, y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,59 +183,6 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-# --- disputes --------------------------------------------------------------------------------------------------------
-
-
-def disputed(state: State, verdicts: Iterable[Verdict], labels: Mapping[str, str]) -> dict[str, Finding]:
-    """item -> what its reviewers say, of the items of `labels` on whose label they differ."""
-    given = {verdict.op: verdict for verdict in verdicts}
-    found = {}
-    for item, one in state.items.items():
-        if one.disputed and item in labels:
-            said = [given[op] for op in one.open_ops]
-            decided = [decision.labels[0] for v in said if (decision := answers.decision_of(v)) and decision.labels]
-            suggestion = next((y for y in reversed(decided) if y not in (None, labels[item])), None)
-            words = ", ".join(f"{verdict.reviewer} says {_words(verdict)}" for verdict in said)
-            found[item] = Finding(DISPUTED, DISPUTE, f"Reviewers differ: {words}.", suggestion)
-    return found
-
-
-def _words(verdict: Verdict) -> str:
-    if verdict.action == "remove" or verdict.y is None:
-        seen = (verdict.seen or {}).get("y") if verdict.action == "keep" else None
-        return _label(seen) if isinstance(seen, str) else verdict.action
-    return _label(verdict.y)
-
-
-def _label(y: str) -> str:
-    """A label for a sentence: a name as it is, anything else as JSON; of several `4 or 9`."""
-    value = json.loads(y)
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return " or ".join(value)
-    return value if isinstance(value, str) else y
-
-
-def tied(annotations: pd.DataFrame, labels: Mapping[str, str]) -> dict[str, Finding]:
-    """item -> what its annotators say, of the items of `labels` where no label has more voices than every other.
-
-    An annotator's last label counts.
-    """
-    voices: dict[str, dict[str, str]] = {}
-    for item, annotator, y in zip(annotations["item"], annotations["annotator"], annotations["y"], strict=True):
-        voices.setdefault(item, {})[annotator] = y
-    found = {}
-    for item, said in voices.items():
-        first, *rest = Counter(said.values()).most_common()
-        if item in labels and rest and rest[0][1] == first[1]:
-            words = ", ".join(f"{annotator} says {_label(y)}" for annotator, y in said.items())
-            ys = [y for y, count in (first, *rest) if count == first[1] and y != labels[item]]
-            found[item] = Finding(TIED, DISPUTE, f"Annotators differ: {words}.", ys[0] if ys else None)
-    return found
-
-
-# --- the stage -------------------------------------------------------------------------------------------------------
-
-
 def run(data: Path, params: Params) -> Report:
     """Write the queue, and what is drawn. Its figures are those of the doubted rows."""
     verdicts = answers.read(data / "verdicts")
@@ -287,7 +217,7 @@ def run(data: Path, params: Params) -> Report:
     asked.sort(key=lambda row: (row.place, sample.sequence(row.round)))
     result = queue(
         labels,
-        findings([data / "audit" / "findings.parquet", data / "detect" / "findings.parquet"]),
+        read_findings([data / "audit" / "findings.parquet", data / "detect" / "findings.parquet"]),
         p_audited,
         disputes,
         answered,
@@ -308,17 +238,6 @@ def run(data: Path, params: Params) -> Report:
         },
         notes=notes(result.counts, params),
     )
-
-
-def findings(paths: Iterable[Path]) -> dict[str, list[Finding]]:
-    """item -> its findings, of every file."""
-    found: dict[str, list[Finding]] = {}
-    for path in paths:
-        table = store.read_table(path, FINDINGS)
-        columns = (table[name] for name in ("item", "check", "severity", "reason", "suggestion"))
-        for item, check, severity, reason, suggestion in zip(*columns, strict=True):
-            found.setdefault(item, []).append(Finding(check, float(severity), reason, suggestion))
-    return found
 
 
 def notes(counts: Mapping[str, int], params: Params) -> tuple[str, ...]:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from toy_drops import deliver
 
 from tasks import answers, journal, params, sample, store, triage
+from tasks.disputes import DISPUTED, TIED, disputed, tied
+from tasks.findings import AUDIT, Finding
 from tasks.model import ANNOTATIONS, FINDINGS, PASSED, QUEUE, SAMPLE, SCORES, Mistake, Report, Verdict
-from tasks.triage import AUDIT, Finding, Params
+from tasks.triage import Params
 
 CAT, DOG, FOX = '"cat"', '"dog"', '"fox"'
 LABELS = {"a": CAT, "b": CAT, "c": CAT, "d": CAT}
@@ -127,7 +129,7 @@ def test_mild_findings_can_be_left_out() -> None:
 
 def test_what_is_answered_is_left_out_unless_it_is_disputed_which_comes_first() -> None:
     found = {item: [noise(0.9)] for item in "abc"}
-    disputes = {"c": Finding(triage.DISPUTED, 0.5, "Reviewers differ.", FOX), "d": Finding(triage.TIED, 0.5, "r", None)}
+    disputes = {"c": Finding(DISPUTED, 0.5, "Reviewers differ.", FOX), "d": Finding(TIED, 0.5, "r", None)}
     queue = triage.queue(LABELS, found, {"a": 0.99, "b": 0.9, "c": 0.1}, disputes, frozenset("bc"), Params())
     kept = [(row["item"], row["p_wrong"], row["severity"], row["suggestion"]) for row in rows(queue)]
     assert kept == [("c", 0.5, 0.9, FOX), ("d", 0.5, 0.5, None), ("a", 0.99, 0.9, DOG)]
@@ -189,7 +191,7 @@ def test_disputes_come_before_the_drawn_which_the_budget_counts() -> None:
     labels = {f"i{n}": CAT for n in range(12)}
     found = {f"i{n}": [noise(0.9)] for n in range(9)}
     audited = {item: 1 - n / 20 for n, item in enumerate(labels)}
-    disputes = {"i8": Finding(triage.DISPUTED, 0.5, "Reviewers differ.", FOX)}
+    disputes = {"i8": Finding(DISPUTED, 0.5, "Reviewers differ.", FOX)}
     drawn = triage.Drawing(["i11", "i8", "i10", "gone"], 4)
     whole = triage.queue(labels, found, audited, disputes, frozenset(), Params(), drawn)
     assert list(whole.rows["item"]) == ["i8", "i0", "i1", "i2", "i3", "i11", "i4", "i5", "i6", "i7", "i10"]
@@ -207,14 +209,14 @@ def said(op: str, reviewer: str, action: str, y: str | None = None, item: str = 
 
 def test_a_dispute_says_who_says_what() -> None:
     log = [said("1", "ann", "relabel", DOG), said("2", "bob", "keep"), said("3", "eve", "ambiguous", '["cat","fox"]')]
-    found = triage.disputed(answers.state(log), log, {"a": DOG})
+    found = disputed(answers.state(log), log, {"a": DOG})
     reason = "Reviewers differ: ann says dog, bob says keep, eve says cat or fox."
-    assert found == {"a": Finding(triage.DISPUTED, 0.5, reason, CAT)}
+    assert found == {"a": Finding(DISPUTED, 0.5, reason, CAT)}
 
 
 def test_a_disputed_removal_is_asked_about_too() -> None:
     log = [said("1", "ann", "remove"), said("2", "bob", "relabel", CAT)]
-    found = triage.disputed(answers.state(log), log, {"a": CAT})
+    found = disputed(answers.state(log), log, {"a": CAT})
     assert found["a"].reason == "Reviewers differ: ann says remove, bob says cat."
 
 
@@ -226,8 +228,8 @@ def test_annotators_without_a_majority_are_a_dispute() -> None:
         {"item": item, "annotator": who, "y": y, "source": f"labels.csv:{n}", **columns}
         for n, (item, who, y) in enumerate(given)
     ]
-    found = triage.tied(store.frame(ANNOTATIONS, table), {"a": CAT, "b": CAT, "c": CAT})
-    assert found == {"a": Finding(triage.TIED, 0.5, "Annotators differ: ann says cat, bob says dog.", DOG)}
+    found = tied(store.frame(ANNOTATIONS, table), {"a": CAT, "b": CAT, "c": CAT})
+    assert found == {"a": Finding(TIED, 0.5, "Annotators differ: ann says cat, bob says dog.", DOG)}
 
 
 # --- the stage -------------------------------------------------------------------------------------------------------

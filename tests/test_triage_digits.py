@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import average_precision_score
 
 from tasks import audit, triage
-from tasks.triage import Finding
+from tasks.findings import Finding
 
 
 def test_combining_the_checks_does_not_lower_the_average_precision_on_digits() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from toy_drops import deliver
 
 from tasks import exchange, journal, sample, store, triage, versions
+from tasks.findings import AUDIT
 from tasks.model import ANNOTATIONS, FINDINGS, PASSED, SAMPLE, SCORES, Report, Verdict, label_json
-from tasks.triage import AUDIT, Params
+from tasks.triage import Params
 
 AT = "2026-05-01T10:00:00Z"
 
