@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ import psutil
 from botocore.exceptions import BotoCoreError
 
 from flows import address, server, up
+from flows.address import free_port
 from tasks import telemetry, versions
 from tasks.versions import git
 
@@ -56,12 +56,6 @@ asyncio.run(main())
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass
 class Fleet:
     """The processes, and where their things are."""
@@ -74,7 +68,7 @@ class Fleet:
     def __post_init__(self) -> None:
         self.workspace = self.root / "coordinator"
         self.origin = self.root / "origin.git"
-        self.ports = {name: free_port() for name in ("server", "s3", "relay")}
+        self.ports = {name: free_port(0) for name in ("server", "s3", "relay")}
         self.address = address.Server(f"http://127.0.0.1:{self.ports['server']}/api", AUTH, "", os.getpid(), 0.0)
 
     # --- the pieces --------------------------------------------------------------------------------------------------

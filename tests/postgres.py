@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fleet import free_port
+
+from flows.address import free_port
 
 
 def _tool(name: str) -> str:
@@ -34,7 +35,7 @@ def postgres() -> Iterator[str]:
         as_other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         who = pwd.getpwnam("postgres")
         os.chown(folder, who.pw_uid, who.pw_gid)
-    port = free_port()
+    port = free_port(0)
 
     def run(*command: str) -> None:
         subprocess.run([*as_other, *command], check=True, cwd="/", stdout=subprocess.DEVNULL)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_answers import AT, CAT, DOG, make
+from toy_answers import AT, CAT, DOG, make, said
 from toy_label_studio import HOSTILE, annotation, choice, flat, task, text, write
 
 from tasks import annotated, answers, exchange, journal, settling, store
@@ -35,10 +35,6 @@ def about(n: int, *annotations: Any, **data: Any) -> dict[str, Any]:
 def take(workspace: Path, tasks: Any, name: str = "export.json", **people: Any) -> exchange.Outcome:
     file = write(workspace.parent / name, tasks)
     return exchange.answer_file(workspace, file, reviewer="ann", at=AT, **people)
-
-
-def said(workspace: Path) -> list[tuple[str, str, str, str | None]]:
-    return [(one.reviewer, one.subject, one.action, one.y) for one in journal.everything(workspace)]
 
 
 def test_choices_become_answers_with_their_time_and_what_was_shown(workspace: Path) -> None:

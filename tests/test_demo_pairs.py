@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from test_demo import percent
 
 from flows.cli_start import MARK
 from flows.demo_pairs import tell
@@ -26,12 +27,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> tupl
     said = io.StringIO()
     tell(folder, Console(file=said, width=200), seeds=2)
     return folder, said.getvalue()
-
-
-def percent(said: str, name: str) -> float:
-    found = re.search(rf"{name}\s+([\d.]+) %", said)
-    assert found, (name, said)
-    return float(found[1])
 
 
 def test_the_planted_texts_are_found_and_every_baseline_on_the_concatenation_is_behind(demo: tuple[Path, str]) -> None:

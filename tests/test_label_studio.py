@@ -16,6 +16,7 @@ from label_studio_server import Person, Studio, setup, studio
 from test_cli import assay, sentence
 from toy_label_studio import HOSTILE, choice, text
 from toy_texts import chain, texts
+from toy_workspace import run_stages
 
 from flows import digits as demo_digits
 from flows import label_studio, label_studio_http
@@ -27,16 +28,8 @@ from tasks.versions import git
 __all__ = ["studio"]  # a fixture
 pytestmark = [pytest.mark.label_studio, pytest.mark.timeout(900)]
 
-CHAIN = ("ingest", "validate", "embed", "relate", "audit", "detect", "triage", "revise")
 RECORDED = Path(__file__).parent / "label_studio_export.json"
 WRONG_TEXT = "Une phrase qui n'est pas la bonne, <b>&amp; =1+1</b>"
-
-
-def run_stages(workspace: Path) -> None:
-    versions.prepare_run(workspace)
-    versions.take_answers(workspace)
-    for stage in CHAIN:
-        versions.reproduce(workspace, stage, lambda line: None)
 
 
 def delivered(folder: Path, kind: str) -> tuple[Path, Task]:

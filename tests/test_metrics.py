@@ -19,6 +19,7 @@ import toy_sight as toy
 from ruamel.yaml import YAML
 from toy_sight import HOSTILE, PROMETHEUS
 
+from flows.address import free_port
 from flows.exporter import exposition, samples
 from flows.metrics import METRICS, Metric
 from flows.noise_history import LONGEST, Noise, folded, largest
@@ -303,13 +304,13 @@ def test_a_scrape_of_sixty_thousand_items_is_cheap(tmp_path: Path) -> None:
 @PROMETHEUS
 @pytest.mark.slow
 def test_a_real_prometheus_reads_what_is_in_the_workspace(workspace: Path, tmp_path: Path) -> None:
-    with toy.page(workspace, PREFECT_API_URL=f"http://127.0.0.1:{toy.free_port()}/api") as page:
+    with toy.page(workspace, PREFECT_API_URL=f"http://127.0.0.1:{free_port(0)}/api") as page:
         config = (
             (DEPLOY / "prometheus.yml").read_text().replace("8710", str(page)).replace("15s", "1s").replace("30s", "1s")
         )
         (tmp_path / "prometheus.yml").write_text(config)
         (tmp_path / "alerts.yml").write_text((DEPLOY / "alerts.yml").read_text())
-        port = toy.free_port()
+        port = free_port(0)
         command = [
             "prometheus",
             f"--config.file={tmp_path / 'prometheus.yml'}",

@@ -20,6 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from test_cli import assay, sentence
 
+from flows.address import free_port
 from tasks import versions
 from tasks.review import guard, people, served
 from tasks.review.people import Sessions
@@ -100,7 +101,7 @@ def entered(port: int, token: str) -> tuple[int, str]:
 
 def test_a_killed_server_is_gone_at_once_and_who_waited_takes_its_place(workspace: Path) -> None:
     command = [sys.executable, "-P", "-m", "flows.dashboard", str(workspace), "--port"]
-    first, second = toy.free_port(), toy.free_port()
+    first, second = free_port(0), free_port(0)
     with subprocess.Popen([*command, str(first)], stdout=subprocess.PIPE, text=True) as one:
         toy.wait_for(first, "/health")
         there = served.find(workspace)

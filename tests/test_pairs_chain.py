@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from deliveries import AT, landing
 from toy_texts import chain
+from toy_workspace import run_stages
 
 import tasks
 from flows.phrases import Phrases, phrases
@@ -17,7 +18,6 @@ from tasks.model import CANARIES_FELL, FINDINGS, METHODS, QUEUE, SCORES, Mistake
 
 COUNT = 240
 SHUFFLED = (11, 47, 83, 120, 166, 201, 222, 239)  # each has the French of the next one
-CHAIN = ("ingest", "validate", "embed", "relate", "audit", "detect", "triage", "revise")
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +32,6 @@ def lines(truth: Phrases, count: int = COUNT) -> str:
         {"text": truth.english[n], "label": truth.french[lender.get(n, n)], "id": f"p{n:04d}"} for n in range(count)
     ]
     return "".join(json.dumps(row) + "\n" for row in rows)
-
-
-def run_stages(workspace: Path) -> None:
-    versions.prepare_run(workspace)
-    versions.take_answers(workspace)
-    for stage in CHAIN:
-        versions.reproduce(workspace, stage, lambda line: None)
 
 
 @pytest.mark.slow

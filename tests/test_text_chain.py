@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from deliveries import AT, landing
 from toy_texts import TOPICS, chain, texts
+from toy_workspace import run_stages
 
 import tasks
 from flows.report import write_report
@@ -23,7 +24,6 @@ from tasks.modalities.text.tfidf import Tfidf
 from tasks.model import FINDINGS, GATE, MANIFEST, PASSED, QUARANTINE, QUEUE, SCORES, TEXTS, Mistake, Task
 from tasks.unit_vectors import unit_views
 
-CHAIN = ("ingest", "validate", "embed", "relate", "audit", "detect", "triage", "revise")
 NAMES = list(TOPICS)
 WRONG = {7, 20, 33, 46, 59}  # rows whose label is planted wrong
 HOSTILE = "=cmd|'/c calc'!A1 <script>window.__xss=1</script> \u202eoven flour, \"butter\"\nwhisk bake"
@@ -36,13 +36,6 @@ def rows() -> list[dict[str, str]]:
         given = NAMES[(NAMES.index(topic) + 1) % 3] if n in WRONG else topic
         made.append({"text": text, "label": given, "id": f"t{n:02d}", "split": "test" if n % 5 == 4 else "train"})
     return [*made, {"text": HOSTILE, "label": "harbour", "id": "evil", "split": "train"}]
-
-
-def run_stages(workspace: Path) -> None:
-    versions.prepare_run(workspace)
-    versions.take_answers(workspace)
-    for stage in CHAIN:
-        versions.reproduce(workspace, stage, lambda line: None)
 
 
 @pytest.fixture(scope="module")

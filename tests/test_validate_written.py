@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deliveries import tree
 from toy_drops import deliver, gate, run
 
 from tasks.validate import Params
@@ -28,24 +29,20 @@ def test_at_most_ten_sentences_are_noted(data: Path) -> None:
     assert notes[10] == "And 2 more wait: see data/validate/report.html."
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
 def test_the_same_inputs_give_the_same_bytes_with_or_without_the_cache(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deliver(data, 1, "a", ["cat", "dog"], facts={0: {"contrast": 0.0}})
     deliver(data, 2, "b", ["dgo"])
     run(data)
-    first = contents(data / "validate")
+    first = tree(data / "validate")
     assert "judged 2 items of 0001-a" in capsys.readouterr().out
     run(data)
     assert capsys.readouterr().out == ""
-    assert contents(data / "validate") == first
+    assert tree(data / "validate") == first
     os.rename(data.parent / ".assay", data.parent / "elsewhere")
     run(data)
-    assert contents(data / "validate") == first
+    assert tree(data / "validate") == first
 
 
 def test_only_the_new_drop_is_judged_again(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

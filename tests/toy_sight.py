@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 import toy_workspace as toy
 
+from flows.address import free_port
 from tasks import answers, durable, store, telemetry, versions
 from tasks.model import GATE, MANIFEST, QUARANTINE, QUEUE, Report, Verdict
 from tasks.review import people
@@ -101,12 +101,6 @@ def arrivals(workspace: Path) -> None:
     store.write_json(workspace / ".assay" / "arrivals.json", {"at": "2026-03-03T00:00:00+00:00", "arrivals": seen})
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def get(
     port: int, path: str, *, method: str = "GET", host: str | None = None, cookie: str = ""
 ) -> tuple[int, Mapping[str, str], str]:
@@ -141,7 +135,7 @@ def session(workspace: Path, port: int, name: str = "maria") -> str:
 @contextmanager
 def page(workspace: Path, **extra: str) -> Iterator[int]:
     """`python -P -m flows.dashboard` on a free port, which is given; `extra`: its environment."""
-    port = free_port()
+    port = free_port(0)
     variables = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_API")}
     command = [sys.executable, "-P", "-m", "flows.dashboard", str(workspace), "--port", str(port)]
     with running(command, {**variables, **telemetry.OFF, **extra}):

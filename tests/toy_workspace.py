@@ -14,6 +14,7 @@ from tasks import store, versions
 from tasks.model import DATASET
 from tasks.versions import git
 
+CHAIN = ("ingest", "validate", "embed", "relate", "audit", "detect", "triage", "revise")
 DVC_YAML = """\
 stages:
   audit:
@@ -80,6 +81,14 @@ def decide(workspace: Path, labels: Mapping[str, tuple[str, str]]) -> None:
     pairs = "".join(f"{name},{name}\n" for _, name in labels.values())
     (source / "confusion.csv").write_text(f"given,suggested\n{pairs}")
     for stage in ("audit", "revise"):
+        versions.reproduce(workspace, stage, lambda line: None)
+
+
+def run_stages(workspace: Path) -> None:
+    """Every stage up to the dataset's table, with the answers that wait: what the flows do, without Prefect."""
+    versions.prepare_run(workspace)
+    versions.take_answers(workspace)
+    for stage in CHAIN:
         versions.reproduce(workspace, stage, lambda line: None)
 
 
