@@ -349,11 +349,11 @@ class Forgetful(Writer):
     """Planted: asks only its own memory whether an op is there, and begins with none."""
 
     def _plan(self, waiting: Sequence[module._Asked]) -> module._Pass:
-        before, self._record = self._record, Record({})
+        before, self._logs._record = self._logs._record, Record({})
         try:
             return super()._plan(waiting)
         finally:
-            self._record = before
+            self._logs._record = before
 
     def _remember(self, plan: module._Pass, failed: object) -> None:
         pass

@@ -5,12 +5,13 @@
     tiles.py       thumbnails and sheets of 60         spoken.py   an answer of the page as a verdict
     evidence.py    the side panel                      writer.py   the one writer of the journal: group commit
     plan.py        today's plan                        record.py   what the journal says, kept up to date in memory
-    desk.py        all of these, for the routes        threads.py  what is asked, and what was sent back
+    desk.py        all of these, for the routes        logs.py     what all logs say, others' lines included
     server.py      start and end                       signoff.py  what waits for a reviewer
     people.py      reviewers, tokens, sessions         claims.py   who has which items on screen
     gold.py        blind gold: which, and how judged   blind.py    what of it each person is shown
     closing.py     the routes that end a session       summary.py  what has come of it
     publishing.py  a revision, beside the page         refusal.py  a mistake as a status and one sentence
+                                                       threads.py  what is asked, and what was sent back
     static/        the page: vanilla ES modules, a noun each, no build step
 
 The order of what an answer goes through: guard -> app -> writer -> .assay/journal/<reviewer>.jsonl, fsync, and only

@@ -1,12 +1,11 @@
 """How does a click become a stored answer, thousands a second, before its tick is shown?
 
-Reads   .assay/journal/<reviewer>.jsonl, data/verdicts/<reviewer>.jsonl
 Writes  .assay/journal/<reviewer>.jsonl     append + fsync, one of each a reviewer and pass
 
 One thread. It takes everything that waits, of all reviewers, and commits it in one pass: the journal's lock, a look at
 what others have written (`assay answer`, `versions.take_answers`), one append and fsync a file, the lock given back,
-and only then the futures. Under load a pass carries more, so that the disk sets the delay and not the rate. What the
-answers add up to is kept in memory (record.py) and weighed again only where a verdict touches it.
+and only then the futures. Under load a pass carries more, so that the disk sets the delay and not the rate. What is
+there already is known without a look at the disk (logs.py).
 
 Covered: kill -9 at any moment, a torn last line (cut when the journal is opened: it was never acknowledged), the same
 op sent twice or after a restart, a full disk (these futures fail, nothing is half there), another process that writes.
@@ -15,7 +14,6 @@ An op that a killed process wrote but did not sync is synced before it counts as
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Iterable, Sequence
@@ -25,10 +23,9 @@ from pathlib import Path
 
 from .. import answers, durable, journal
 from ..model import Mistake, Verdict
-from .record import Record
+from .logs import Logs
 
 A_PASS = 4_000  # verdicts, about: a pass takes no further submit then, so that nobody waits for everybody
-A_LIFE = 1_000_000  # by which seq jumps when everything was read anew: no number of before means anything then
 AT_ONCE = 8  # files that are synced at the same time: the file system joins what they wait for
 
 
@@ -61,17 +58,11 @@ class Writer:
 
     def __init__(self, workspace: Path) -> None:
         self._workspace = workspace
-        self._folder = workspace / ".assay" / "journal"
-        self._taken = workspace / "data" / "verdicts"
+        self._folder = journal.folder(workspace)
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
-        self._memory = threading.Lock()
         self._gate = threading.Lock()  # nothing is submitted behind the end
         self._closed = False
-        self._stale = False  # something went wrong: the files are read anew
-        self._base = -1  # the seq after the last reading of everything
-        self._trail: list[tuple[str, ...]] = []  # the subjects that each verdict since then touched
-        with journal.held(workspace):
-            self._reload()
+        self._logs = Logs(workspace)
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sync")
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
@@ -81,7 +72,7 @@ class Writer:
     @property
     def seq(self) -> int:
         """Grows with every durable verdict."""
-        return self._base + len(self._trail)
+        return self._logs.seq
 
     def submit(self, verdicts: Sequence[Verdict]) -> Future[Saved]:
         """Ask for verdicts to be kept; the future is done when they are on the disk. Costs microseconds.
@@ -98,36 +89,27 @@ class Writer:
 
     def state(self) -> answers.State:
         """What all durable verdicts add up to, others' included; O(N log N), so for one item ask `item`."""
-        with self._memory:
-            return self._record.state()
+        return self._logs.state()
 
     def said(self) -> Sequence[Verdict]:
         """Every durable verdict, in the order in which they count; O(N)."""
-        with self._memory:
-            return self._record.said()
+        return self._logs.said()
 
     def item(self, item: str) -> answers.ItemState | None:
         """What the answers say about one item; None if nothing."""
-        with self._memory:
-            return self._record.item(item)
+        return self._logs.item(item)
 
     def about(self, item: str) -> tuple[Verdict, ...]:
         """The verdicts about one item, in the order in which they count."""
-        with self._memory:
-            return self._record.about(item)
+        return self._logs.about(item)
 
     def verdict(self, op: str) -> Verdict | None:
         """The durable verdict with this op."""
-        with self._memory:
-            return self._record.get(op)
+        return self._logs.verdict(op)
 
     def changes(self, since: int) -> tuple[int, tuple[str, ...]] | None:
         """(seq, the full subjects touched after `since`, each once); None when `since` is of another life: ask all."""
-        with self._memory:
-            if not self._base <= since <= self.seq:
-                return None
-            touched = dict.fromkeys(name for names in self._trail[since - self._base :] for name in names)
-            return self.seq, tuple(touched)
+        return self._logs.changes(since)
 
     def look(self) -> None:
         """See what other processes have written; a page that only reads calls it now and then. Waits for the commit."""
@@ -172,12 +154,12 @@ class Writer:
         """One pass: the futures are told after the lines are on the disk, and whatever happens they are told."""
         try:
             with journal.held(self._workspace):
-                self._look()
+                self._logs.follow()
                 plan = self._plan(waiting)
                 failed = self._write(plan)
             self._remember(plan, failed)
         except BaseException as error:  # a thread that died here would leave everybody waiting
-            self._stale = True
+            self._logs.doubt()
             told = error
             if isinstance(error, OSError):  # such as a log that git was exchanging at that moment
                 told = Mistake(f"The journal in '{self._folder}' failed ({error.strerror}). Send the answers again.")
@@ -199,7 +181,7 @@ class Writer:
             refused: list[tuple[str, str]] = []
             for verdict in asked.verdicts:
                 op = verdict.op
-                there = self._record.get(op) or plan.fresh.get(op)
+                there = self._logs.get(op) or plan.fresh.get(op)
                 try:
                     if there is not None:
                         _check_same(there, verdict)
@@ -222,7 +204,8 @@ class Writer:
         else:
             tried = list(self._pool.map(lambda one: self._append(*one), plan.lines.items()))
         failed = {who: error for who, error in zip(plan.lines, tried, strict=True) if error is not None}
-        self._stale = self._stale or bool(failed)
+        if failed:
+            self._logs.doubt()
         return failed
 
     def _append(self, reviewer: str, lines: Sequence[bytes]) -> Mistake | None:
@@ -234,105 +217,11 @@ class Writer:
             return error
         except OSError as error:
             return Mistake(f"File '{path}' cannot be written ({error.strerror}). Mend that; the answer was not kept.")
-        known = self._read[self._folder]
-        inode, read = known.get(path.name) or (path.stat().st_ino, 0)
-        known[path.name] = (inode, read + len(content))
+        self._logs.written(path, len(content))
         return None
 
     def _remember(self, plan: _Pass, failed: Iterable[str]) -> None:
-        with self._memory:
-            for verdict in plan.fresh.values():
-                if verdict.reviewer not in failed:
-                    self._add(verdict)
-
-    # --- the files ---------------------------------------------------------------------------------------------------
-
-    def _look(self) -> None:
-        """Take in what others have appended since; read everything again where a file is not merely longer."""
-        if self._stale or not (self._see(self._folder, taken=False) and self._see(self._taken, taken=True)):
-            self._reload()
-
-    def _see(self, folder: Path, *, taken: bool) -> bool:
-        """Whether what is new in the folder could be added to what is known."""
-        known, there = self._read[folder], set()
-        for entry in _logs_in(folder):
-            there.add(entry.name)
-            status = entry.stat()
-            inode, read = known.get(entry.name, (status.st_ino, 0))
-            if inode != status.st_ino or status.st_size < read:
-                return False
-            if status.st_size > read:
-                with open(entry.path, "rb") as log:
-                    log.seek(read)
-                    tail = log.read()
-                whole = tail[: tail.rfind(b"\n") + 1]
-                if not taken:
-                    durable.sync_file(Path(entry.path))  # its writer may have been killed between write and sync
-                if not self._take_in(entry.name.removesuffix(".jsonl"), whole, taken=taken):
-                    return False
-                known[entry.name] = (inode, read + len(whole))
-        return there >= known.keys()
-
-    def _take_in(self, reviewer: str, lines: bytes, *, taken: bool) -> bool:
-        """Add the lines of a log's tail; False where they are damaged, or do not merely continue what is known."""
-        try:
-            found = [answers.parse_line(raw) for raw in lines.split(b"\n")[:-1]]
-        except ValueError:
-            return False
-        log = self._logs.setdefault(reviewer, [])
-        for verdict in found:
-            there = self._record.get(verdict.op)
-            if verdict.reviewer != reviewer or (there is not None and there.reviewer != reviewer):
-                return False
-            place = self._counts.get(reviewer, 0)
-            expected = log[place] if place < len(log) else None
-            if taken and expected != (None if there is None else verdict.op):
-                return False  # another order than the journal's, as after a merge
-            if there is None:
-                with self._memory:
-                    self._add(verdict)
-            if taken:
-                self._counts[reviewer] = place + 1
-        return True
-
-    def _add(self, verdict: Verdict) -> None:
-        self._logs.setdefault(verdict.reviewer, []).append(verdict.op)
-        self._trail.append(self._record.add(verdict))
-
-    def _reload(self) -> None:
-        """Read every log anew, with the journal held: torn tails are cut, and what is seen is on the disk."""
-        files: dict[Path, dict[str, tuple[int, int]]] = {self._taken: {}, self._folder: {}}
-        logs: dict[str, list[Verdict]] = {}
-        counts: dict[str, int] = {}
-        for path in sorted(self._folder.glob("*.jsonl")):
-            with open(path, "rb+") as log:
-                durable.mend_torn_tail(log.fileno())
-            durable.sync_file(path)
-        durable.sync_folder(self._folder)
-        for folder in (self._taken, self._folder):  # in this order: what is taken comes first
-            for path in sorted(folder.glob("*.jsonl")):
-                status = path.stat()
-                read = answers.read_log(path)
-                files[folder][path.name] = (status.st_ino, sum(len(raw) for raw, _ in read))
-                said = [*logs.get(path.stem, ()), *(verdict for _, verdict in read)]
-                logs[path.stem] = answers.first_of_each_op(said)
-                if folder == self._taken:
-                    counts[path.stem] = len(logs[path.stem])
-        record = Record(logs)  # outside the lock: seconds for a million
-        with self._memory:
-            base = len(record) if self._base < 0 else self.seq + A_LIFE
-            self._record, self._read, self._counts = record, files, counts
-            self._logs = {who: [verdict.op for verdict in log] for who, log in logs.items()}
-            self._base, self._trail = base, []  # what was before is not told apart: `changes` says so
-        self._stale = False
-
-
-def _logs_in(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return [entry for entry in entries if entry.name.endswith(".jsonl")]
-    except FileNotFoundError:
-        return []
+        self._logs.add(verdict for verdict in plan.fresh.values() if verdict.reviewer not in failed)
 
 
 def _check_same(there: Verdict, verdict: Verdict) -> None:
