@@ -44,7 +44,7 @@ Label **what is drawn**, not what was meant.
 - <img src=x onerror=window.__xss=1>
 """
 STATES = {"keep": 1, "relabel": 1, "ambiguous": 1, "unsure": 2, "remove": 4, "question": 5}
-TYPES = {"<u1": "u8", "<u2": "u16", "<u4": "u32", "<f4": "f32"}
+TYPES = {"<u1": "u8", "<u2": "u16", "<u4": "u32"}
 
 
 @dataclass
@@ -152,6 +152,7 @@ class Stub:
             "/static/{name}": self.static,
             "/api/me": self.me,
             "/api/catalogue": self.catalogue,
+            "/api/order": self.order,
             "/api/sheet": self.sheet,
             "/api/cards": self.cards,
             "/api/item": self.item,
@@ -212,15 +213,12 @@ class Stub:
     def catalogue(self, request: Request, body: Any) -> Response:
         world, n = self.world, len(self.world.given)
         bare = not world.classes
-        loss = -np.log(np.clip(1 - self.p_wrong, 1e-6, 1))
         columns: dict[str, NDArray[Any]] = {
             "given": np.full(n, NONE, "<u2") if bare else world.given.astype("<u2"),
             "suggested": np.full(n, NONE, "<u2") if bare else world.truth.astype("<u2"),
-            "p_wrong": self.p_wrong,
-            "loss": loss.astype("<f4"),
+            "p_wrong": np.round(self.p_wrong * 65_535).astype("<u2"),
             "rank": self.rank,
             "checks": ((world.given != world.truth) | (np.arange(n) % 7 == 0) * 2).astype("<u4"),
-            "arranged": np.argsort(np.argsort(world.truth, kind="stable"), kind="stable").astype("<u4"),
             "suspicion": self.suspicion(),
             "state": self.state,
             "mine": self.mine,
@@ -246,7 +244,12 @@ class Stub:
     def suspicion(self) -> NDArray[Any]:
         queued = self.rank > 0
         order = sorted(range(len(queued)), key=lambda n: (not queued[n], self.rank[n], -self.p_wrong[n], n))
-        return np.argsort(order).astype("<u4")
+        return np.array(order, "<u4")
+
+    def order(self, request: Request, body: Any) -> Response:
+        keys = {"similarity": self.world.truth, "loss": -self.p_wrong}
+        places = np.argsort(keys[request.query_params["by"]], kind="stable").astype("<u4")
+        return Response(places.tobytes(), media_type="application/octet-stream")
 
     def places(self, request: Request) -> list[int]:
         return [int(n) for n in request.query_params["n"].split(",")]

@@ -20,7 +20,7 @@ from toy_review import reviewable, truth, workspace
 
 from flows.digits import Digits
 from tasks import answers, journal, store
-from tasks.model import PASSED
+from tasks.model import PASSED, SCORES
 from tasks.review import people
 from tasks.review.people import Sessions
 from tasks.review.publishing import Publish
@@ -211,6 +211,8 @@ def test_an_answer_of_before_a_run_is_about_the_item_that_was_shown(two: tuple[B
         ("/api/item", {"n": "99999999999999999999"}),
         ("/api/similar", {"n": "0", "k": "-5"}),
         ("/api/references", {"class": "one"}),
+        ("/api/order", {"by": "suspicion"}),
+        ("/api/order", {}),
         ("/api/changes", {"since": "1e9"}),
     ],
 )
@@ -228,6 +230,20 @@ def test_a_write_that_makes_no_sense_is_a_sentence(two: tuple[Browser, Browser, 
     answer = ann.send("/api/answers", body)
     assert answer.status_code == 400 and answer.json()["error"].endswith(".")
     assert journal.everything(workspace) == []
+
+
+def test_the_orders_that_are_asked_for_later_hold_every_place_once(two: tuple[Browser, Browser, Path]) -> None:
+    ann, _, workspace = two
+    scores = store.read_table(workspace / "data" / "audit" / "scores.parquet", SCORES).set_index("item")
+    passed = store.read_table(workspace / "data" / "validate" / "passed.parquet", PASSED)["item"]
+    orders = {
+        by: np.frombuffer(ann.ask("/api/order", v=ann.version, by=by).content, "<u4") for by in ("loss", "similarity")
+    }
+    for by, order in orders.items():
+        assert sorted(order.tolist()) == list(range(len(passed))), by
+    first = ann.ask("/api/item", v=ann.version, n=int(orders["loss"][0])).json()["p_wrong"]
+    assert first > scores["p_wrong"].quantile(0.9)
+    assert ann.ask("/api/order", v="another", by="loss").status_code == 409
 
 
 def test_files_outside_the_pages_own_folder_are_not_served(two: tuple[Browser, Browser, Path]) -> None:

@@ -64,13 +64,15 @@ def test_the_packed_columns_come_out_as_they_went_in(workspace: Path) -> None:
     length = int.from_bytes(raw[:4], "little")
     header = json.loads(raw[4 : 4 + length])
     assert (header["n"], header["version"], header["seq"]) == (160, found.version, 7)
-    kinds = {"u8": "<u1", "u16": "<u2", "u32": "<u4", "f32": "<f4"}
+    kinds = {"u8": "<u1", "u16": "<u2", "u32": "<u4"}
+    sent = {**found.columns, "state": np.arange(160), "p_wrong": np.round(found.columns["p_wrong"] * 65_535)}
+    assert {column["name"] for column in header["columns"]} == {*sent} - {"loss"}
     for column in header["columns"]:
         start = 4 + length + column["offset"]
         assert start % 4 == 0
         values = np.frombuffer(raw, kinds[column["type"]], 160, start)
-        expected = np.arange(160) if column["name"] == "state" else found.columns[column["name"]]
-        np.testing.assert_array_equal(values, expected)
+        np.testing.assert_array_equal(values, sent[column["name"]])
+        assert column["type"] == ("u8" if sent[column["name"]].max() < 256 else "u16")
 
 
 def test_before_the_first_run_there_is_a_sentence(tmp_path: Path) -> None:
@@ -97,14 +99,14 @@ def test_a_state_is_a_number(one: ItemState | None, parked: bool, back: bool, nu
 def test_what_looks_alike_lies_together(workspace: Path, toy_digits: Digits, tmp_path: Path) -> None:
     found = read(workspace)
     arrangement = Arrangement(workspace / "data", found.items, tmp_path / "order.npy")
-    place_N = arrangement.place()
-    assert sorted(place_N.tolist()) == list(range(160))
+    order_N = arrangement.order()
+    assert sorted(order_N.tolist()) == list(range(160))
     right = truth(toy_digits)
-    row = [right[found.items[n]] for n in np.argsort(place_N)]
+    row = [right[found.items[n]] for n in order_N]
     beside = np.mean([a == b for a, b in pairwise(row)])
     assert beside > 0.45  # one in ten by chance
     again = Arrangement(workspace / "data", found.items, tmp_path / "order.npy")
-    np.testing.assert_array_equal(again.place(), place_N)
+    np.testing.assert_array_equal(again.order(), order_N)
     same = np.flatnonzero(found.columns["given"] == found.columns["given"][7])
     like = arrangement.like(7, same, 5)
     assert like[0] == 7 and len(set(like)) == 5 and set(like) <= set(same.tolist())
@@ -184,9 +186,14 @@ def test_where_labels_are_texts_the_whole_queue_comes_first_and_the_drawn_items_
     assert [one["filter"] for one in today["slices"]] == [{"queued": True}]
 
 
-def test_the_place_by_suspicion_is_the_queue_and_then_the_most_suspicious(tmp_path: Path) -> None:
+def test_the_order_by_suspicion_is_the_queue_and_then_the_most_suspicious(tmp_path: Path) -> None:
     made = write(tmp_path / "ws", list("abcd"), list("bcda"))
     found = catalogue.read(made / "data", Task(), State(), "v1")
-    columns = {"rank": np.array([0, 2, 1, 0], "<u4"), "p_wrong": np.array([0.2, 0.1, 0.1, 0.9], "<f4")}
+    columns = {
+        "rank": np.array([0, 2, 1, 0], "<u4"),
+        "p_wrong": np.array([0.2, 0.1, 0.1, 0.9], "<f4"),
+        "loss": np.array([1.0, np.nan, 3.0, 2.0], "<f4"),
+    }
     shown = replace(found, columns={**found.columns, **columns})
-    assert shown.suspicion.tolist() == [3, 1, 0, 2]
+    assert shown.suspicion.tolist() == [2, 1, 3, 0]
+    assert shown.by_loss.tolist() == [2, 3, 0, 1]

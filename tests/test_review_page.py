@@ -5,12 +5,13 @@ The page is real and runs in a real browser; its server is the stand-in of revie
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 import pytest
 from browser import browser, met, page, tab, until
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 from review_stub import REVIEW, Stub, World, in_force, toy
 
 __all__ = ["browser", "page", "tab"]  # fixtures
@@ -380,15 +381,84 @@ def test_the_grid_tells_a_screen_reader_where_it_is_and_is_one_tab_stop(page: Pa
 def test_the_other_orders_are_the_catalogues(page: Page, how: str) -> None:
     with Stub(toy(60, SPEEDS, wrong=6)) as stub:
         opened(page, stub)
+        first = {"similarity": 0, "newest": 59, "loss": int(stub.p_wrong.argmax())}[how]
         page.locator("#order").select_option(how)
-        until(page, "document.activeElement.classList.contains('cell')")
+        until(page, f"document.querySelector('.cell').dataset.n === '{first}' && location.hash.includes('{how}')")
+        assert page.evaluate("document.activeElement.classList.contains('cell')")
         press(page, "0")
-        first = {
-            "similarity": 0,
-            "newest": 59,
-            "loss": int(stub.p_wrong.argmax()),
-        }[how]
         assert [one["n"] for one in saved(page, stub, 1)] == [first]
+
+
+def test_an_order_that_cannot_be_read_is_told_and_the_most_suspicious_come_first(page: Page) -> None:
+    with Stub(toy(60, SPEEDS, wrong=6)) as stub:
+        opened(page, stub)
+        page.route("**/api/order*", lambda route: route.abort())
+        page.locator("#order").select_option("similarity")
+        until(page, "document.getElementById('order').value", "suspicion")
+        assert page.locator("#notice").inner_text() == (
+            "This order could not be read, so the most suspicious come first. The server does not answer."
+        )
+        page.unroute("**/api/order*")
+        page.locator("#order").select_option("similarity")
+        until(page, "document.querySelector('.cell.cursor').dataset.n", "0")
+        assert page.locator("#order").input_value() == "similarity"
+
+
+def test_of_two_orders_asked_for_in_a_row_the_later_one_stays(page: Page) -> None:
+    with Stub(toy(60, SPEEDS, wrong=6)) as stub:
+        opened(page, stub)
+        held: list[Route] = []
+        page.route("**/api/order*", lambda route: held.append(route))
+        page.locator("#order").select_option("similarity")
+        page.locator("#order").select_option("newest")
+        until(page, "document.querySelector('.cell.cursor').dataset.n", "59")
+        assert len(held) == 1
+        held[0].continue_()
+        page.wait_for_timeout(300)
+        assert page.locator(".cell.cursor").get_attribute("data-n") == "59"
+
+
+def test_another_window_keeps_the_focus_on_the_item(page: Page) -> None:
+    with Stub(toy(400, SPEEDS, wrong=40)) as stub:
+        opened(page, stub)
+        press(page, "ArrowDown", "ArrowRight")
+        before = page.evaluate("document.activeElement.dataset.n")
+        across = page.locator("#grid").get_attribute("aria-colcount")
+        page.set_viewport_size({"width": 1000, "height": 700})
+        until(page, f"document.getElementById('grid').getAttribute('aria-colcount') !== '{across}'")
+        assert page.evaluate("document.activeElement.dataset.n") == before
+
+
+def test_rows_beyond_the_screen_are_made_once_the_first_pictures_are_there(page: Page) -> None:
+    with Stub(toy(400, SPEEDS, wrong=40)) as stub:
+        page.goto(stub.link)
+        until(page, "document.body?.dataset.page", "plan")
+        held: list[Route] = []
+        page.route("**/api/sheet*", lambda route: held.append(route))
+        page.evaluate("location.hash = 'order=suspicion'")
+        until(page, "document.querySelectorAll('.row').length > 0")
+        page.wait_for_timeout(300)
+        on_screen = math.ceil(page.locator(".cell").count() / 60)
+        assert len([one for one in held if one.request.url.count(",") == 59]) == on_screen  # none ahead of it
+        room = page.locator("#grid").bounding_box()
+        assert room is not None
+        step = page.evaluate("document.querySelector('.row').getBoundingClientRect().height + 8")
+        rows = math.ceil(room["height"] / step) + 1
+        assert page.locator(".row").count() == rows
+        for one in held:
+            one.continue_()
+        held.clear()
+        page.unroute("**/api/sheet*")
+        until(page, "document.querySelectorAll('.row').length", rows + 2)
+        page.evaluate("location.hash = 'order=suspicion&at=299'")
+        until(page, "document.activeElement.dataset.n", "299")
+        page.reload()  # now the first screen is in the middle, where the rows are dealt out anew
+        until(page, "document.querySelectorAll('.row').length", rows + 2)
+        pictured(page)
+        assert page.evaluate("document.activeElement.dataset.n") == "299"
+        assert page.locator(".cell.cursor").count() == 1
+        shown = page.locator(".cell:not([hidden])").evaluate_all("cells => cells.map(cell => cell.dataset.n)")
+        assert len(set(shown)) == len(shown)
 
 
 def test_a_reviewer_settles_answers_approves_and_returns_with_a_reason(page: Page) -> None:

@@ -42,6 +42,7 @@ def routes(desk: Desk, now: Clock) -> list[Route]:
     reads = {
         "/api/me": asked.me,
         "/api/catalogue": asked.catalogue,
+        "/api/order": asked.order,
         "/api/sheet": asked.sheet,
         "/api/cards": asked.cards,
         "/api/item": asked.item,
@@ -115,6 +116,13 @@ class _Asked:
 
     def catalogue(self, request: Request) -> Response:
         return Response(self._desk.packed(request.state.session.name), media_type="application/octet-stream")
+
+    def order(self, request: Request) -> Response:
+        catalogue = self._desk.seen_by(request.state.session.name, request.query_params.get("v", ""))
+        name = request.query_params.get("by", "")
+        if name not in ("similarity", "loss"):
+            raise Refused(400, "by= is similarity or loss.")
+        return Response(self._desk.order(catalogue, name).tobytes(), media_type="application/octet-stream")
 
     def sheet(self, request: Request) -> Response:
         catalogue, places = self._places(request)

@@ -31,15 +31,15 @@ class Arrangement:
         self._data, self._items, self._cache = data, items, cache
         self._lock = threading.RLock()
         self._x_ND: FloatArray | None = None
-        self._place_N: NDArray[np.uint32] | None = None
+        self._order_N: NDArray[np.uint32] | None = None
         self._usable_N: NDArray[np.bool_] = np.zeros(len(items), dtype=bool)
 
-    def place(self) -> NDArray[np.uint32]:
-        """The place of each item in the order, (N,); those without a vector come last. Kept in `cache`."""
+    def order(self) -> NDArray[np.uint32]:
+        """The items' numbers, like ones beside each other, (N,); those without a vector come last. Kept in `cache`."""
         with self._lock:
-            if self._place_N is None:
-                self._place_N = self._kept()
-            return self._place_N
+            if self._order_N is None:
+                self._order_N = self._kept()
+            return self._order_N
 
     def _kept(self) -> NDArray[np.uint32]:
         if self._cache.exists():
@@ -48,13 +48,12 @@ class Arrangement:
                 return np.asarray(kept)
         x_ND = self.vectors()
         usable = np.flatnonzero(self._usable_N)
-        order = [*usable[arranged(x_ND[usable])].tolist(), *np.flatnonzero(~self._usable_N).tolist()]
-        place_N = np.empty(len(order), dtype=np.uint32)
-        place_N[order] = np.arange(len(order), dtype=np.uint32)
+        rows = usable[arranged(x_ND[usable])], np.flatnonzero(~self._usable_N)
+        order_N = np.concatenate(rows).astype(np.uint32)
         self._cache.parent.mkdir(parents=True, exist_ok=True)
         durable.sweep(self._cache.parent)
-        durable.write_with(self._cache, lambda temporary: _save(temporary, place_N))
-        return place_N
+        durable.write_with(self._cache, lambda temporary: _save(temporary, order_N))
+        return order_N
 
     def vectors(self) -> FloatArray:
         """(N, at most WIDTH), of length 1; zeros where an item has no vector."""
@@ -80,9 +79,9 @@ class Arrangement:
         return [n, *(m for m in near.tolist() if m != n)][:most]
 
 
-def _save(path: Path, place_N: NDArray[np.uint32]) -> None:
+def _save(path: Path, order_N: NDArray[np.uint32]) -> None:
     with open(path, "wb") as file:  # np.save by name would add .npy
-        np.save(file, place_N)
+        np.save(file, order_N)
 
 
 def arranged(x_ND: FloatArray) -> IntArray:

@@ -33,7 +33,7 @@ from ..model import FINDINGS, MANIFEST, PASSED, QUEUE, SCORES, Mistake, Task
 NONE = 65_535  # no class
 KEPT = 20  # versions whose places are remembered
 MOST = 60_000  # different values of a column that can be a filter
-TYPES = {"u1": "u8", "u2": "u16", "u4": "u32", "f4": "f32"}
+TYPES = {"u1": "u8", "u2": "u16", "u4": "u32"}
 READ = (
     "ingest/manifest/*.parquet",
     "validate/*.parquet",
@@ -73,17 +73,26 @@ class Catalogue:
 
     @cached_property
     def suspicion(self) -> Column:
-        """The place of each item when the queue comes first, in its order, and then the most suspicious; (N,) u4."""
+        """The places of all items, the queue first, in its order, and then the most suspicious; (N,) u4."""
         rank_N, p_N = self.columns["rank"], np.nan_to_num(self.columns["p_wrong"])
         queued_N = rank_N > 0
-        order = np.lexsort((np.where(queued_N, 0, -p_N), np.where(queued_N, rank_N, np.iinfo("u4").max)))
-        place_N = np.empty(len(order), dtype="<u4")
-        place_N[order] = np.arange(len(order), dtype="<u4")
-        return place_N
+        return np.lexsort((np.where(queued_N, 0, -p_N), np.where(queued_N, rank_N, np.iinfo("u4").max))).astype("<u4")
+
+    @property
+    def by_loss(self) -> Column:
+        """The places of all items, the greatest loss first, those without one last; (N,) u4."""
+        return np.argsort(-self.columns["loss"], kind="stable").astype("<u4")
 
     def packed(self, extra: Mapping[str, Column], head: Mapping[str, Any]) -> bytes:
-        """All columns as one message: the length of a JSON header, the header, the columns, each padded to 4 bytes."""
-        columns, listed, offset = {**self.columns, **extra}, [], 0
+        """All columns as one message: the length of a JSON header, the header, the columns, each padded to 4 bytes.
+
+        Each in the narrowest whole numbers that hold it: a browser takes its time over every megabyte. p_wrong goes in
+        65535ths; the loss, of which only the order counts, stays here.
+        """
+        whole = {name: column for name, column in self.columns.items() if name not in ("loss", "p_wrong")}
+        p_N = np.round(np.nan_to_num(self.columns["p_wrong"]) * 65_535)
+        columns = {name: _narrow(column) for name, column in {**whole, "p_wrong": p_N, **extra}.items()}
+        listed, offset = [], 0
         for name, column in columns.items():
             listed.append({"name": name, "type": TYPES[column.dtype.str[1:]], "offset": offset})
             offset += _padded(column.nbytes)
@@ -135,6 +144,11 @@ def recall(version: str, folder: Path) -> Catalogue | None:
 
 def _padded(size: int) -> int:
     return -(-size // 4) * 4
+
+
+def _narrow(column: Column) -> Column:
+    most = int(column.max()) if len(column) else 0
+    return column.astype("<u1" if most < 2**8 else "<u2" if most < 2**16 else "<u4")
 
 
 def version_of(data: Path) -> str:

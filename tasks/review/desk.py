@@ -96,7 +96,7 @@ class Desk:
                 if self._at is None or files != self._files:
                     found = catalogues.read(data, self.task, self.writer.state(), files)
                     catalogues.keep(found, self._folder)
-                    arrangement = Arrangement(data, found.items, self._folder / f"order-{files}.npy")
+                    arrangement = Arrangement(data, found.items, self._folder / f"arranged-{files}.npy")
                     self._at = found, arrangement, Evidence(data)
                     self._files = files
                 self._looked = time.monotonic()
@@ -109,12 +109,15 @@ class Desk:
         self.blind.choose(person, self.catalogue(), open_items, lambda item: str(self.evidence.delivered(item)["y"]))
         seq, catalogue = self.writer.seq, self.seen_by(person)
         extra = {
-            "arranged": self.arrangement.place().astype("<u4"),
             "suspicion": catalogue.suspicion,
             "state": self.states_for(person),
             "mine": self._of_all(lambda item: counts(self.writer.about(item), person)),
         }
         return catalogue.packed(extra, {"tile": SIDE, "per_sheet": MOST, "seq": seq})
+
+    def order(self, catalogue: Catalogue, name: str) -> Column:
+        """All places by "similarity" or by "loss", (N,) u4; which only who asks for it waits for."""
+        return self.arrangement.order() if name == "similarity" else catalogue.by_loss
 
     # --- what was said -----------------------------------------------------------------------------------------------
 
@@ -217,10 +220,10 @@ class Desk:
         columns = catalogue.columns
         clean_N = (columns["given"] == k) & (columns["p_wrong"] < SURE) & (columns["checks"] == 0)
         clean_N[self._gold(catalogue, person)] = False
-        rows = np.flatnonzero(clean_N if clean_N.any() else columns["given"] == k)
+        fits_N, order = clean_N if clean_N.any() else columns["given"] == k, self.arrangement.order()
+        rows = order[fits_N[order]]
         if not len(rows):
             return []
-        rows = rows[np.argsort(self.arrangement.place()[rows], kind="stable")]
         states_N = self.states()
         confirmed = [n for n in rows.tolist() if states_N[n] == 1][:EXAMPLES]
         spread = rows[np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows)) + 2).astype(int)[1:-1]].tolist()

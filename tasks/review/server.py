@@ -129,7 +129,7 @@ def _fill(desk: Desk, ending: threading.Event) -> None:
                     wanted = [(asset, *shard) for asset, shard in zip(catalogue.assets, catalogue.shards, strict=True)]
                     desk.tiles.fill(wanted, stop=ending.is_set)
                 if not ending.is_set():
-                    desk.arrangement.place()
+                    desk.arrangement.order()
             filled = files
         seen = files
         ending.wait(LOOK)

@@ -8,7 +8,7 @@ export const ORDERS = {
   loss: "model loss",
   newest: "newest",
 };
-const TYPES = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, f32: Float32Array };
+const TYPES = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array };
 
 // buffer: u32 length of a JSON header, the header, then the columns, each padded to 4 bytes
 export function parse(buffer) {
@@ -22,39 +22,19 @@ export function parse(buffer) {
   return new Catalogue(header, columns);
 }
 
-// places by worth(n), a number below 2 ** 32, lower first: two passes of a counting sort over 16 bits each, which is
-// stable and, for 100,000 places, several times as fast as the native sort
-function sorted(places, worth) {
-  let from = places;
-  let keys = new Uint32Array(places.length);
-  for (let k = 0; k < keys.length; k++) keys[k] = worth(places[k]);
-  for (const shift of [0, 16]) {
-    const starts = new Uint32Array(65537);
-    for (let k = 0; k < keys.length; k++) starts[((keys[k] >>> shift) & 65535) + 1]++;
-    for (let bin = 1; bin < 65537; bin++) starts[bin] += starts[bin - 1];
-    const [to, moved] = [new Uint32Array(keys.length), new Uint32Array(keys.length)];
-    for (let k = 0; k < keys.length; k++) {
-      const at = starts[(keys[k] >>> shift) & 65535]++;
-      to[at] = from[k];
-      moved[at] = keys[k];
-    }
-    [from, keys] = [to, moved];
-  }
-  return from;
-}
-
 export class Catalogue {
   constructor(header, columns) {
     Object.assign(this, { version: header.version, n: header.n, classes: header.classes, checks: header.checks });
     Object.assign(this, { groups: header.groups, tile: header.tile, perSheet: header.per_sheet, seq: header.seq });
     this.columns = columns;
+    this.orders = { suspicion: columns.suspicion };
     this.state = columns.state;
     this.mine = columns.mine;
   }
 
   given = (n) => this.classes[this.columns.given[n]] ?? null;
   suggested = (n) => this.classes[this.columns.suggested[n]] ?? null;
-  wrong = (n) => this.columns.p_wrong[n];
+  wrong = (n) => this.columns.p_wrong[n] / 65535;
 
   // the parts a slice can be made of: {kind: title}
   kinds() {
@@ -86,8 +66,9 @@ export class Catalogue {
     return rows.sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
   }
 
-  // slice: {given: "cat", check: "noise_v2", "group:drop": "0001-a", queued: true, open: true} -> Uint32Array of places
-  filter(slice) {
+  // the places of a slice in the order of `all`, which are the catalogue's where nobody says
+  // slice: {given: "cat", check: "noise_v2", "group:drop": "0001-a", queued: true, open: true} -> Uint32Array
+  filter(slice, all = this.all()) {
     const tests = [];
     for (const [kind, value] of Object.entries(slice)) {
       if (kind === "queued") {
@@ -101,13 +82,11 @@ export class Catalogue {
         tests.push([this.columns[kind] ?? new Uint8Array(this.n), k, "is"]);
       }
     }
+    if (!tests.length) return all;
     const found = new Uint32Array(this.n);
-    if (!tests.length) {
-      for (let n = 0; n < this.n; n++) found[n] = n;
-      return found;
-    }
     let count = 0;
-    for (let n = 0; n < this.n; n++) {
+    for (let k = 0; k < this.n; k++) {
+      const n = all[k];
       let fits = true;
       for (const [column, value, how] of tests) {
         if (how === "is") fits = column[n] === value;
@@ -120,26 +99,17 @@ export class Catalogue {
     return found.slice(0, count);
   }
 
-  // places in the order of "suspicion", "similarity", "loss" or "newest"; equal ones in the order of their places
-  sort(places, order) {
-    if (order === "newest") return places.slice().reverse();
-    if (order !== "loss") return this.arranged(places, order === "suspicion" ? this.columns.suspicion : this.columns.arranged);
-    const { loss } = this.columns;
-    let most = 1e-9;
-    for (const n of places) if (loss[n] > most && loss[n] < Infinity) most = loss[n];
-    return sorted(places, (n) => (loss[n] >= 0 ? (1 - Math.min(1, loss[n] / most)) * 2 ** 30 : 2 ** 30 + 1));
+  all() {
+    const places = new Uint32Array(this.n);
+    for (let n = 0; n < this.n; n++) places[n] = n;
+    return places;
   }
 
-  // column: n -> its place among all, which the server has worked out: no sorting here
-  arranged(places, column) {
-    const all = new Uint32Array(this.n);
-    for (let n = 0; n < this.n; n++) all[column[n]] = n;
-    if (places.length === this.n) return all;
-    const chosen = new Uint8Array(this.n);
-    for (let k = 0; k < places.length; k++) chosen[places[k]] = 1;
-    let count = 0;
-    for (let k = 0; k < this.n; k++) if (chosen[all[k]]) all[count++] = all[k];
-    return all.slice(0, count);
+  // all places in the order of "suspicion", "similarity", "loss" or "newest"; fetched(order) asks for one not here yet
+  async ordered(order, fetched) {
+    if (order === "newest") return this.all().reverse();
+    this.orders[order] ??= new Uint32Array(await fetched(order));
+    return this.orders[order];
   }
 
   // the labels most often suggested among these places, for the keys 2-9

@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 import { listen } from "./pointer.js";
 
 const GAP = 8;
-const SPARE = 1; // rows beyond each edge
+const SPARE = 1; // rows beyond each edge, made when the first pictures are there
 export const SIZES = [64, 80, 96, 120, 152, 192];
 
 export class Grid {
@@ -30,12 +30,12 @@ export class Grid {
     return this.order.length - 1;
   }
 
-  show(order, cursor = 0, top = 0) {
+  // shown by the next lay(): what stands around the grid may speak of these before there is room for them
+  take(order, cursor = 0) {
     this.order = order;
     for (const row of this.rows) row.line = -1;
     this.sheets.open(order);
     this.cursor = Math.max(0, Math.min(cursor, this.last));
-    this.lay(top);
   }
 
   size(pixels) {
@@ -51,8 +51,9 @@ export class Grid {
     return changed;
   }
 
-  // measures, and makes the rows anew
+  // measures, and makes the rows anew; the focus stays where it was
   lay(top) {
+    const focused = this.root.contains(document.activeElement);
     this.measure();
     const inside = this.width - 2 * GAP;
     const { height } = this;
@@ -69,10 +70,11 @@ export class Grid {
     this.root.classList.toggle("cards", this.preview.cards);
     this.root.classList.toggle("pairs", !this.catalogue.classes.length);
     this.tall.style.height = `${this.lines * this.step + GAP}px`;
-    const count = Math.min(this.lines, Math.ceil(height / this.step) + 1 + 2 * SPARE);
-    const like = `${count} ${this.across} ${this.cell}`;
+    const count = Math.ceil(height / this.step) + 1;
+    this.most = Math.min(this.lines, count + 2 * SPARE);
+    const like = `${this.most} ${this.across} ${this.cell}`;
     if (like !== this.like) {
-      this.rows = Array.from({ length: count }, () => this.made());
+      this.rows = Array.from({ length: Math.min(this.most, count) }, () => this.made());
       this.tall.replaceChildren(...this.rows.map((row) => row.node));
     }
     this.like = like;
@@ -80,6 +82,7 @@ export class Grid {
     if (this.top !== wanted) this.root.scrollTop = wanted;
     this.top = wanted ? this.root.scrollTop : 0;
     this.draw(this.top);
+    if (focused && !this.root.contains(document.activeElement)) this.focus();
   }
 
   made() {
@@ -87,6 +90,17 @@ export class Grid {
     const node = el("div", { role: "row", class: "row" }, ...cells.map((cell) => cell.node));
     node.style.height = `${this.step - GAP}px`;
     return { node, cells, line: -1 };
+  }
+
+  spare() {
+    if (this.rows.length >= this.most) return;
+    const inside = this.root.contains(document.activeElement);
+    const more = Array.from({ length: this.most - this.rows.length }, () => this.made());
+    this.rows.push(...more);
+    this.tall.append(...more.map((row) => row.node));
+    this.rows.forEach((row, k) => (row.line = row.line % this.rows.length === k ? row.line : -1)); // others move
+    this.draw();
+    if (inside) this.focus();
   }
 
   soon() {
@@ -114,15 +128,16 @@ export class Grid {
   draw(scrollTop = this.root.scrollTop) {
     if (scrollTop !== this.top) this.way = scrollTop > this.top ? 1 : -1;
     this.top = scrollTop;
-    const from = Math.max(0, Math.min(Math.floor(scrollTop / this.step) - SPARE, this.lines - this.rows.length));
+    const spare = this.rows.length < this.most ? 0 : SPARE;
+    const from = Math.max(0, Math.min(Math.floor(scrollTop / this.step) - spare, this.lines - this.rows.length));
     for (let line = from; line < from + this.rows.length; line++) {
       const row = this.rows[line % this.rows.length];
       if (row.line !== line) this.fill(row, line);
     }
     if (this.order.length) {
-      const seen = this.height / this.step;
       const first = Math.floor(scrollTop / this.step) * this.across;
-      this.sheets.want(first, Math.min(this.last, first + Math.ceil(seen + 1) * this.across - 1), this.way);
+      const beyond = Math.ceil((scrollTop + this.height) / this.step) * this.across;
+      this.sheets.want(first, Math.min(this.last, beyond - 1), this.way);
     }
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.settle(), 120);
@@ -168,6 +183,7 @@ export class Grid {
     for (const row of this.rows) {
       for (const cell of row.cells) if (cell.n >= 0 && cell.position >= first && cell.position < last) arrive(this, cell);
     }
+    if (this.rows.length < this.most) setTimeout(() => this.spare());
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.settle(), 120);
   }

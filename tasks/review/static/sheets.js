@@ -33,6 +33,7 @@ export class Sheets {
     const ahead = 2 * (to - from + 1);
     const wanted = [];
     for (let page = from; page <= to; page++) wanted.push(page);
+    this.near = wanted.length;
     for (let step = 1; step <= ahead; step++) wanted.push(way > 0 ? to + step : from - step);
     for (let step = 1; step <= ahead; step++) wanted.push(way > 0 ? from - step : to + step);
     this.wanted = wanted.filter((page) => page >= 0 && page <= end);
@@ -60,9 +61,11 @@ export class Sheets {
     this.pump();
   }
 
+  // the first screen has the server to itself
   pump() {
+    const most = this.loaded.size ? AT_ONCE : Math.min(AT_ONCE, this.near);
     for (const page of this.wanted) {
-      if (this.flying.size >= AT_ONCE) return;
+      if (this.flying.size >= most) return;
       if (!this.loaded.has(page) && !this.flying.has(page)) this.fetch(page);
     }
   }

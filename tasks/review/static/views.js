@@ -4,13 +4,14 @@ import { ORDERS } from "./catalogue.js";
 import { by, el, many, tell } from "./dom.js";
 import { PINS } from "./labels.js";
 import { Room } from "./room.js";
-import { json, query } from "./wire.js";
+import { bytes, json, query } from "./wire.js";
 
 export class Views extends Room {
   slice = {};
   order = "suspicion";
   likely = []; // labels for the keys 2-9
   left = []; // left behind by "similar"
+  turn = 0; // grows with every view
 
   // #given=cat&suggested=dog&check=..&drop=..&order=loss&at=12 is a slice; nothing is the plan
   route() {
@@ -25,7 +26,7 @@ export class Views extends Room {
       else if (name === "queued" || name === "open") slice[name] = true;
       else if (name in this.catalogue.groups) slice[`group:${name}`] = value;
     }
-    this.show(slice, order, Number(asked.get("at") ?? -1));
+    return this.show(slice, order, Number(asked.get("at") ?? -1));
   }
 
   remember() {
@@ -37,15 +38,33 @@ export class Views extends Room {
     history.replaceState(null, "", `#${asked}`);
   }
 
-  show(slice, order, place = -1) {
+  async show(slice, asked, place = -1) {
     this.left = [];
     this.review.pages.turn("work");
-    const places = this.catalogue.filter(slice);
-    this.enter({ slice, order, places: this.catalogue.sort(places, order), likely: this.catalogue.likely(places, PINS) }, place);
+    const turn = ++this.turn;
+    const [order, all] = await this.ordered(asked);
+    if (turn !== this.turn || this.review.pages.at !== "work") return; // something else was asked for meanwhile
+    const places = this.catalogue.filter(slice, all);
+    this.enter({ slice, order, places, likely: this.catalogue.likely(places, PINS) }, place);
     tell(`${many(places.length, "item")}, ${ORDERS[order]}`);
   }
 
+  // [order, all places in it]; where one cannot be read, the one that is always here
+  async ordered(order) {
+    try {
+      return [order, await this.catalogue.ordered(order, (name) => {
+        tell("Putting the items in order …");
+        return bytes(query("/api/order", { v: this.catalogue.version, by: name }));
+      })];
+    } catch (error) {
+      this.review.saving.notice(`This order could not be read, so the most suspicious come first. ${error.message}`);
+      this.review.saving.missing(error);
+      return ["suspicion", this.catalogue.orders.suspicion];
+    }
+  }
+
   enter(view, place = -1, top = undefined) {
+    this.turn++;
     this.selection.clear();
     Object.assign(this, { slice: view.slice, order: view.order, likely: view.likely, similar: view.similar });
     by("order").value = view.order;
@@ -53,15 +72,15 @@ export class Views extends Room {
     by("none").hidden = view.places.length > 0;
     by("grid").hidden = by("batch").hidden = view.places.length === 0;
     if (!view.places.length) this.nothing();
-    this.review.looking.references(); // before the grid is measured: it takes its room at once
-    this.grid.show(view.places, place < 0 ? 0 : view.places.indexOf(place), top ?? 0);
+    this.grid.take(view.places, place < 0 ? 0 : view.places.indexOf(place));
+    this.review.looking.references(); // what stands around the grid takes its room before the grid is measured
     this.review.slices.draw();
-    if (view.places.length) {
-      if (top === undefined && this.grid.cursor) this.grid.to(this.grid.cursor, false);
-      else this.grid.focus();
-    } else by("none").querySelector("button")?.focus();
     this.review.selected();
+    this.grid.lay(top ?? 0);
     this.remember();
+    if (!view.places.length) by("none").querySelector("button")?.focus();
+    else if (top === undefined && this.grid.cursor) this.grid.to(this.grid.cursor, false);
+    else this.grid.focus(); // last: the browser lays the page out for it
   }
 
   nothing() {
