@@ -30,7 +30,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from . import durable, store
-from .embed_rows import RESULT_FREE, TOO_LARGE, State, batches, embed_rows
+from .embed_rows import RESULT_FREE, TOO_LARGE, State, batches, embed_rows, made
 from .labels import is_paired
 from .modalities import modality
 from .model import MANIFEST, SKIPPED, Mistake, Report, StageFailed, Task
@@ -86,7 +86,7 @@ def run(data: Path, params: Params) -> Report:
     with threadpool_limits(1), durable.fresh_folder(data / "embed") as folder:
         (folder / "vectors").mkdir()
         if total:
-            embedder = _embedder(data, params, module)
+            embedder = made(module.EMBEDDERS[params.model], data.parent, params)
             state, about["fitted_on"] = learnt(data, params, embedder, module, drops)
             about["fingerprint"], about["views"] = embedder.fingerprint(state), embedder.views(state)
             if state:
@@ -126,7 +126,7 @@ def shard(data: Path, params: Params, number: int, of: int) -> list[str]:
         return []
     module, names = _module(params), []
     with threadpool_limits(1):
-        embedder = _embedder(data, params, module)
+        embedder = made(module.EMBEDDERS[params.model], data.parent, params)
         state, fitted = learnt(data, params, embedder, module, drops)
         if fitted:
             names.append(_piece(data, params, "state", _fit_rows(drops, params)).name)
@@ -154,16 +154,6 @@ def _module(params: Params) -> ModuleType:
         allowed = ", ".join(module.EMBEDDERS)
         raise Mistake(f"Unknown embed.model '{params.model}' in params.yaml. Models are: {allowed}.")
     return module
-
-
-def _embedder(data: Path, params: Params, module: ModuleType) -> Any:
-    return module.EMBEDDERS[params.model](
-        weights=None if params.weights is None else data.parent / params.weights,
-        device=params.device,
-        threads=params.threads,
-        batch=params.batch,
-        seed=params.seed,
-    )
 
 
 def _fit_rows(drops: Mapping[str, pd.DataFrame], params: Params) -> pd.DataFrame:

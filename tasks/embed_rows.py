@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,11 +23,25 @@ from .model import StageFailed
 from .store import FloatArray
 from .unit_vectors import unit_views
 
+if TYPE_CHECKING:
+    from .embed import Params
+
 BATCH_BYTES = 64 * 2**20  # decoded items in memory at once, at most (one item may be larger)
 RESULT_FREE = ("threads", "batch")  # params that do not change a vector beyond 1e-6, and so no cached piece
 TOO_LARGE = "It needs more memory than this machine has."
 
 State = Mapping[str, Any]  # what an embedder has learnt: arrays by name
+
+
+def made(factory: Callable[..., Any], workspace: Path, params: Params) -> Any:
+    """The embedder that a modality's factory makes under these params; weights are a path in the workspace."""
+    return factory(
+        weights=None if params.weights is None else workspace / params.weights,
+        device=params.device,
+        threads=params.threads,
+        batch=params.batch,
+        seed=params.seed,
+    )
 
 
 def batches(

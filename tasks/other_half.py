@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from . import durable, store
-from .embed_rows import RESULT_FREE, State
+from .embed_rows import RESULT_FREE, State, made
 from .labels import kind
 from .modalities import modality
 from .model import MANIFEST, TEXTS
@@ -48,7 +48,9 @@ def write(data: Path, folder: Path, params: Params, fitted: Iterable[str]) -> di
         for file in sorted((data / "ingest" / "manifest").glob("*.parquet"))
     }
     show = kind(params.task.kind).show
-    embedder = _embedder(data, params)
+    text = modality("text")
+    name = params.model if params.task.modality == "text" else text.OFFLINE
+    embedder = made(text.EMBEDDERS[name], data.parent, params)
     learnt_from = set(fitted)
     ys = [y for rows in drops.values() for item, y in zip(rows["item"], rows["y"], strict=True) if item in learnt_from]
     state: State = _learnt(data, params, embedder, [show(y) for y in ys]) if embedder.learns else {}
@@ -76,17 +78,6 @@ def write(data: Path, folder: Path, params: Params, fitted: Iterable[str]) -> di
         "views": embedder.views(state),
         "fitted_on": len(ys) if embedder.learns else 0,
     }
-
-
-def _embedder(data: Path, params: Params) -> Any:
-    text = modality("text")
-    return text.EMBEDDERS[params.model if params.task.modality == "text" else text.OFFLINE](
-        weights=None if params.weights is None else data.parent / params.weights,
-        device=params.device,
-        threads=params.threads,
-        batch=params.batch,
-        seed=params.seed,
-    )
 
 
 def _learnt(data: Path, params: Params, embedder: Any, texts: Sequence[str]) -> State:
