@@ -39,6 +39,12 @@ class Browser:
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HOST)
         self.version = ""
 
+    def at(self, app: Starlette, portal: BlockingPortal) -> Browser:
+        """The same page, whose server has begun again."""
+        moved = Browser(app, portal)
+        moved._client.cookies, moved.version = self._client.cookies, self.version
+        return moved
+
     def ask(self, path: str, body: Any = None, **query: Any) -> httpx.Response:
         if body is None:
             return self._portal.call(lambda: self._client.get(path, params=query))
@@ -65,7 +71,7 @@ class Browser:
         length = int.from_bytes(raw[:4], "little")
         header = json.loads(raw[4 : 4 + length])
         found = next(one for one in header["columns"] if one["name"] == name)
-        kinds = {"u8": "<u1", "u16": "<u2", "u32": "<u4", "f32": "<f4"}
+        kinds = {"u8": "<u1", "u16": "<u2", "u32": "<u4"}
         return np.frombuffer(raw, kinds[found["type"]], header["n"], 4 + length + found["offset"])
 
     def say(self, *told: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +117,7 @@ def test_an_answer_is_kept_before_it_is_acknowledged_and_others_are_told(two: tu
     assert sorted(map(tuple, told["states"])) == [(3, 1, 1), (4, 1, 1), (5, 2, 1)]
     kept = journal.everything(workspace)
     assert {verdict.op for verdict in kept} == set(told["saved"]) and {v.reviewer for v in kept} == {"ann"}
-    changes = rita.ask("/api/changes", since=since).json()
+    changes = rita.ask("/api/changes", v=rita.version, since=since).json()
     assert sorted(map(tuple, changes["states"])) == [(3, 1, 0), (4, 1, 0), (5, 2, 0)]
     assert ann.column("mine")[[3, 4, 5, 6]].tolist() == [1, 1, 1, 0]
     undone = ann.say({"n": 3, "action": "undo", "of": told["saved"][0]})
@@ -180,6 +186,29 @@ def test_a_page_of_an_unknown_version_writes_nothing(two: tuple[Browser, Browser
     assert ann.ask("/api/answers", body).status_code == 409
     assert ann.ask("/api/sheet", v="0" * 16, n="0").status_code == 409
     assert journal.everything(workspace) == []
+
+
+def test_a_page_goes_on_when_its_server_begins_again(workspace: Path) -> None:
+    """The labels in force have changed meanwhile: a catalogue read anew would have another version."""
+    at = "2026-05-01T10:00:00+00:00"
+    with at_one_server(workspace, lambda: at) as (ann, rita, _):
+        since = rita.header()["seq"]
+        ann.say({"n": 3, "action": "relabel", "label": "7"}, {"n": 5, "action": "unsure"})
+    with (
+        start_blocking_portal() as portal,
+        reviewing(workspace, Sessions(workspace, links=True), ("127.0.0.1",), lambda: at) as app,
+    ):
+        again = rita.at(app, portal)
+        assert again.ask("/api/sheet", v=rita.version, n="3").status_code == 200
+        told = again.ask("/api/changes", v=rita.version, since=since).json()
+        assert sorted(map(tuple, told["states"])) == [(3, 1, 0), (5, 2, 0)]
+        assert again.ask("/api/changes", v=rita.version, since=told["seq"]).json()["states"] == []
+        assert again.header()["version"] == rita.version
+
+
+def test_changes_of_another_catalogue_are_refused(two: tuple[Browser, Browser, Path]) -> None:
+    ann, _, _ = two
+    assert ann.ask("/api/changes", v="0" * 16, since=0).status_code == 409
 
 
 def test_an_answer_of_before_a_run_is_about_the_item_that_was_shown(two: tuple[Browser, Browser, Path]) -> None:

@@ -58,6 +58,20 @@ def test_an_answer_moves_the_label_and_the_version(workspace: Path) -> None:
     assert moved.version != read(workspace).version == read(workspace).version
 
 
+def test_a_server_that_begins_again_goes_on_with_the_labels_of_before(workspace: Path, tmp_path: Path) -> None:
+    first = catalogue.read(workspace / "data", Task(), State(), "f1")
+    assert catalogue.begun("f1", tmp_path) is None
+    catalogue.keep(first, "f1", tmp_path)
+    moved = State({first.items[5]: ItemState(y='"3"', answered=True)})
+    before = catalogue.begun("f1", tmp_path)
+    assert before is not None and before.version == first.version
+    assert catalogue.read(workspace / "data", Task(), moved, "f1", before).version == first.version
+    assert catalogue.begun("f2", tmp_path) is None
+    (torn,) = tmp_path.glob("places-f1-*.json.gz")
+    torn.write_bytes(torn.read_bytes()[:100])
+    assert catalogue.begun("f1", tmp_path) is None
+
+
 def test_the_packed_columns_come_out_as_they_went_in(workspace: Path) -> None:
     found = read(workspace)
     raw = found.packed({"state": np.arange(160).astype("u1")}, {"seq": 7})

@@ -184,6 +184,16 @@ def test_a_link_works_once_and_for_an_hour_and_another_one_can_be_made_at_any_ti
     assert sessions.exchange(link_token(workspace, "maria", now=NOW), now=NOW + HOUR) is None
 
 
+def test_a_used_link_stays_used_when_the_server_begins_again_and_is_forgotten_when_it_is_over(workspace: Path) -> None:
+    link, later = link_token(workspace, "maria", now=NOW), link_token(workspace, "maria", now=NOW + HOUR)
+    assert Sessions(workspace, links=True).exchange(link, now=NOW) is not None
+    again = Sessions(workspace, links=True)
+    assert again.exchange(link, now=NOW + 1) is None
+    assert again.exchange(later, now=NOW + HOUR) is not None
+    (kept,) = (workspace / ".assay" / "links").iterdir()
+    assert kept.name.startswith(f"{round(NOW + 2 * HOUR)}-") and later not in kept.name
+
+
 def test_a_cookie_is_no_link_and_a_link_no_cookie(workspace: Path) -> None:
     sessions = Sessions(workspace, links=True)
     link = link_token(workspace, "maria", now=NOW)

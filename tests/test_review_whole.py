@@ -104,9 +104,8 @@ def test_a_server_that_is_killed_amid_answers_has_every_one_that_the_page_calls_
     with review(served) as (server, link):
         opened(page, link, "given=1")
         port = int(re.search(r":(\d+)/", link)[1])  # type: ignore[index]
-        for _ in range(3):
-            page.keyboard.press("Enter")
-            page.keyboard.press("ArrowRight")
+        for key in ("1", "Enter", "Enter"):
+            page.keyboard.press(key)
         met(lambda: len(journal.everything(served)) > 0)
         server.kill()
         server.wait()
@@ -116,8 +115,12 @@ def test_a_server_that_is_killed_amid_answers_has_every_one_that_the_page_calls_
         until(page, f"{WAITING} > 0")
     with review(served, port):
         until(page, WAITING, 0, seconds=60)
+        page.locator("#sum").click()  # the page goes on as it is
+        until(page, "Boolean(document.querySelector('#summary h2'))")
+        assert page.locator("#notice").is_hidden()
     said = journal.everything(served)
     assert len({verdict.op for verdict in said}) == len(said) >= 6
+    assert "relabel" in {verdict.action for verdict in said}
     assert {verdict.reviewer for verdict in said} == {"maria"}
 
 

@@ -186,10 +186,9 @@ class _Asked:
         return JSONResponse({**today, "stop": plans.stop_rule(self._desk.workspace)})
 
     def changes(self, request: Request) -> Response:
-        found = self._desk.changes(_number(request, "since", 0), request.state.session.name)
-        if found is None:  # a restart has read everything anew: the page loads the catalogue again
-            raise Stale
-        return JSONResponse({"seq": found[0], "states": found[1], "version": self._desk.catalogue().version})
+        person, version = request.state.session.name, request.query_params.get("v")
+        seq, states = self._desk.changes(_number(request, "since", 0), person, version)
+        return JSONResponse({"seq": seq, "states": states})
 
     def recent(self, request: Request) -> Response:
         catalogue = self._desk.catalogue(request.query_params.get("v"))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,8 +115,8 @@ class Catalogue:
         return b"".join(parts)
 
 
-def keep(found: Catalogue, folder: Path) -> None:
-    """Remember what the places of this version mean, for answers that come when there is a newer one."""
+def keep(found: Catalogue, files: str, folder: Path) -> None:
+    """Remember what the places of this version mean, for pages that hold it when there is a newer, or a new server."""
     told = {
         "items": found.items,
         "ys": found.ys,
@@ -125,7 +126,7 @@ def keep(found: Catalogue, folder: Path) -> None:
     }
     folder.mkdir(parents=True, exist_ok=True)
     durable.sweep(folder)
-    durable.write_bytes(folder / f"places-{found.version}.json.gz", gzip.compress(json.dumps(told).encode(), 1))
+    durable.write_bytes(folder / f"places-{files}-{found.version}.json.gz", gzip.compress(json.dumps(told).encode(), 1))
     old = sorted(folder.glob("places-*.json.gz"), key=lambda path: path.stat().st_mtime)
     for path in old[:-KEPT]:
         path.unlink(missing_ok=True)
@@ -133,9 +134,20 @@ def keep(found: Catalogue, folder: Path) -> None:
 
 def recall(version: str, folder: Path) -> Catalogue | None:
     """An earlier version, as far as an answer needs it; None where it is not remembered."""
-    path = folder / f"places-{version}.json.gz"
-    if not version.isalnum() or not path.exists():
-        return None
+    path = next(folder.glob(f"places-*-{version}.json.gz"), None) if version.isalnum() else None
+    return None if path is None else _recalled(path, version)
+
+
+def begun(files: str, folder: Path) -> Catalogue | None:
+    """The newest version made of the same files: a server that begins again goes on with what the pages hold."""
+    paths = sorted(folder.glob(f"places-{files}-*.json.gz"), key=lambda path: path.stat().st_mtime)
+    try:
+        return _recalled(paths[-1], paths[-1].name.split("-")[2].partition(".")[0]) if paths else None
+    except (OSError, EOFError, ValueError, KeyError, zlib.error):
+        return None  # a torn file costs the pages a reload, and nobody an answer
+
+
+def _recalled(path: Path, version: str) -> Catalogue:
     told = json.loads(gzip.decompress(path.read_bytes()))
     columns = {"rank": np.array(told["rank"], "<u4"), "p_wrong": np.array(told["p_wrong"], "<f4")}
     items = tuple(told["items"])
@@ -158,10 +170,11 @@ def version_of(data: Path) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def read(data: Path, task: Task, state: State, files: str) -> Catalogue:
+def read(data: Path, task: Task, state: State, files: str, before: Catalogue | None = None) -> Catalogue:
     """The catalogue of the items that came through the gate, in the manifest's order; Mistake before the first run.
 
-    Its version is that of the `files`, and of the labels that answers have put in force by now.
+    Its version is that of the `files`, and of the labels that answers have put in force by now, or that were in force
+    when the catalogue `before` was read of the same files.
     """
     if not (data / "validate" / "passed.parquet").exists():
         raise Mistake(f"Nothing has come through the gate in '{data.parent}' yet. Run: assay run")
@@ -171,7 +184,10 @@ def read(data: Path, task: Task, state: State, files: str) -> Catalogue:
     manifest = manifest[manifest["item"].isin(passed)].reset_index(drop=True)
     items = tuple(manifest["item"])
     place = {item: n for n, item in enumerate(items)}
-    ys = [_in_force(state, item, y) for item, y in zip(items, manifest["y"], strict=True)]
+    if before is not None and before.items == items:
+        ys = list(before.ys)
+    else:
+        ys = [_in_force(state, item, y) for item, y in zip(items, manifest["y"], strict=True)]
     names = [None if paired else kind.target(y) for y in ys]
     queue = _table(data / "triage" / "queue.parquet", QUEUE)
     scores = _table(data / "audit" / "scores.parquet", SCORES)

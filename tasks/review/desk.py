@@ -94,8 +94,9 @@ class Desk:
                 data = self.workspace / "data"
                 files = catalogues.version_of(data)
                 if self._at is None or files != self._files:
-                    found = catalogues.read(data, self.task, self.writer.state(), files)
-                    catalogues.keep(found, self._folder)
+                    before = catalogues.begun(files, self._folder)
+                    found = catalogues.read(data, self.task, self.writer.state(), files, before)
+                    catalogues.keep(found, files, self._folder)
                     arrangement = Arrangement(data, found.items, self._folder / f"arranged-{files}.npy")
                     self._at = found, arrangement, Evidence(data)
                     self._files = files
@@ -175,14 +176,14 @@ class Desk:
                 numbers_N[n] = number(item)
         return numbers_N
 
-    def changes(self, since: int, person: str) -> tuple[int, list[tuple[int, int, int]]] | None:
-        """The newest seq, and (place, state, mine) of what was said after `since`; None where nobody can say."""
+    def changes(self, since: int, person: str, version: str | None) -> tuple[int, list[tuple[int, int, int]]]:
+        """The newest seq, and (place, state, mine) of what was said after `since`; of all where `since` is unknown."""
+        catalogue = self.catalogue(version)
         self.writer.look()
         found = self.writer.changes(since)
-        if found is None:
-            return None
+        if found is None:  # counted by a server of before, or before a file was written anew
+            found = self.writer.seq, tuple(dict.fromkeys(verdict.subject for verdict in self.writer.said()))
         seq, subjects = found
-        catalogue = self.catalogue()
         items = [item for name in subjects if (item := answers.item_of(name)) in catalogue.place and item is not None]
         return seq, [(catalogue.place[item], *self.states_of(item, person)) for item in items]
 

@@ -3,6 +3,7 @@
 Reads   .assay/reviewers.json
 Writes  .assay/reviewers.json (mode 600)    name -> role and the sha256 of the token; the token itself is nowhere
         .assay/review.key (mode 600)        32 random bytes that sign the sessions
+        .assay/links/END-SHA256             an empty file for each link that was used, until it is over anyway
 
     {"maria": {"added": "2026-11-21T10:00:00+00:00", "role": "labeler", "token_sha256": "9f86d0.."}}
 
@@ -12,8 +13,8 @@ in the file: whoever can read the key, the person at the machine, makes a link (
 asked, also for a server that runs already). Its token is signed, names them, works once and for LINK_HOURS.
 
 Covered: a stolen reviewers.json (hashes of random tokens), timing, a forged or expired cookie or link, a key that
-others could read (made anew, which ends all sessions). Not covered: who reads the terminal before the link is used, or
-after a restart of the server within LINK_HOURS; a stolen cookie, until it expires.
+others could read (made anew, which ends all sessions); a link that was used, over restarts and by servers side by side.
+Not covered: who reads the terminal before the link is used; a stolen cookie, until it expires.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from ..model import MACHINE, Mistake
 
 FILE = ".assay/reviewers.json"
 KEY = ".assay/review.key"
+LINKS = ".assay/links"
 ROLES = ("labeler", "reviewer")
 OWNER = "owner"  # as in `assay accept`
 HOURS = 12.0  # a session lasts
@@ -175,7 +177,6 @@ class Sessions:
         self._workspace = workspace
         self._key = _key(workspace)
         self._links = links
-        self._used: dict[str, float] = {}  # sha256 of a link's token -> when it is over anyway
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._people: dict[str, Person] = {}
@@ -211,11 +212,15 @@ class Sessions:
         told = _opened(self._key, LINK, token)
         if told is None or now >= told[1]:
             return None
-        with self._lock:
-            self._used = {one: until for one, until in self._used.items() if until > now}
-            if given in self._used:
-                return None
-            self._used[given] = told[1]
+        folder = self._workspace / LINKS
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.iterdir():
+                if int(path.name.partition("-")[0]) <= now:
+                    path.unlink(missing_ok=True)
+            (folder / f"{round(told[1])}-{given}").touch(exist_ok=False)
+        except (OSError, ValueError):  # used already; or nobody could remember that it is
+            return None
         return str(told[0])
 
     def _signed(self, name: str, bound: str, now: float) -> str:

@@ -27,7 +27,7 @@ export class Others extends Room {
   async changes() {
     if (document.hidden) return;
     try {
-      const told = await json(query("/api/changes", { since: this.seq }));
+      const told = await json(query("/api/changes", { v: this.catalogue.version, since: this.seq }));
       this.seq = told.seq;
       if (told.states.length) this.answering.heard(told.states);
     } catch (error) {
