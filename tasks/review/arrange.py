@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import durable, vectors
+from .. import durable, store, vectors
 from ..store import FloatArray
 
 # shapes: N items, D values of a vector
@@ -43,7 +43,7 @@ class Arrangement:
 
     def _kept(self) -> NDArray[np.uint32]:
         if self._cache.exists():
-            kept = np.load(self._cache)
+            kept = store.read_array(self._cache)
             if kept.shape == (len(self._items),) and kept.dtype == np.uint32:
                 return np.asarray(kept)
         x_ND = self.vectors()
@@ -52,7 +52,7 @@ class Arrangement:
         order_N = np.concatenate(rows).astype(np.uint32)
         self._cache.parent.mkdir(parents=True, exist_ok=True)
         durable.sweep(self._cache.parent)
-        durable.write_with(self._cache, lambda temporary: _save(temporary, order_N))
+        store.write_array(self._cache, order_N)
         return order_N
 
     def vectors(self) -> FloatArray:
@@ -77,11 +77,6 @@ class Arrangement:
         x_ND = self.vectors()
         near = among[np.argsort(-(x_ND[among] @ x_ND[n]), kind="stable")]
         return [n, *(m for m in near.tolist() if m != n)][:most]
-
-
-def _save(path: Path, order_N: NDArray[np.uint32]) -> None:
-    with open(path, "wb") as file:  # np.save by name would add .npy
-        np.save(file, order_N)
 
 
 def arranged(x_ND: FloatArray) -> IntArray:

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .. import answers, durable, sample, store
+from .. import answers, durable, sample, settling, store
 from .. import labels as label_kinds
 from ..answers import State
 from ..model import FINDINGS, MANIFEST, PASSED, QUEUE, SCORES, Mistake, Task
@@ -193,7 +193,8 @@ def read(data: Path, task: Task, state: State, files: str, before: Catalogue | N
     scores = _table(data / "audit" / "scores.parquet", SCORES)
     said = [y for table in (scores, queue) for y in table["suggestion"].dropna()]
     suggested = {} if paired else {y: kind.target(y) for y in set(said)}
-    classes = tuple(sorted({*_vocabulary(data), *(name for name in (*names, *suggested.values()) if name is not None)}))
+    used = {name for name in (*names, *suggested.values()) if name is not None}
+    classes = tuple(sorted({*settling.classes(data), *used}))
     if len(classes) >= NONE:
         raise Mistake(f"There are {len(classes):,} classes. A page can show {NONE - 1:,}.")
     code = {name: k for k, name in enumerate(classes)}
@@ -232,11 +233,6 @@ def _in_force(state: State, item: str, delivered: str) -> str:
 
 def _table(path: Path, table: Any) -> pd.DataFrame:
     return store.read_table(path, table) if path.exists() else store.frame(table)
-
-
-def _vocabulary(data: Path) -> Sequence[str]:
-    path = data / "validate" / "classes.json"
-    return list(store.read_json(path)["classes"]) if path.exists() else []
 
 
 def _loss(data: Path, items: Sequence[str], names: Sequence[str | None]) -> Column:
