@@ -249,18 +249,16 @@ def browse(workspace: Path, address: str, chromium: str, loads: int) -> Row:
             page.goto("about:blank")
             devtools = page.context.new_cdp_session(page)
             devtools.send("Performance.enable", {"timeDomain": "threadTicks"})  # not what others took of the processor
-            empty.append(first(devtools, "data:text/html,<p>An empty page", "Boolean(document.querySelector('p'))")[1])
-            page.goto("about:blank")
             waited, worked = first(devtools, f"{address}#order=suspicion", FIRST)
             seconds.append(waited)
             cpu.append(worked)
-            if load < loads - 1:
-                browser.close()
-        cells = page.locator("[role=gridcell]").count()
-        requests = page.evaluate("performance.getEntriesByType('resource').length")
-        scrolled = page.evaluate(EMPTY)
-        version = browser.version
-        browser.close()
+            cells = page.locator("[role=gridcell]").count()
+            requests = page.evaluate("performance.getEntriesByType('resource').length")
+            scrolled = page.evaluate(EMPTY) if load == loads - 1 else {}
+            page.goto("about:blank")  # after the grid: a page of another origin may get a process of its own
+            empty.append(first(devtools, "data:text/html,<p>An empty page", "Boolean(document.querySelector('p'))")[1])
+            version = browser.version
+            browser.close()
     return {
         "chromium": version,
         "loads": loads,

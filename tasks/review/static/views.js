@@ -45,8 +45,8 @@ export class Views extends Room {
     const [order, all] = await this.ordered(asked);
     if (turn !== this.turn || this.review.pages.at !== "work") return; // something else was asked for meanwhile
     const places = this.catalogue.filter(slice, all);
-    this.enter({ slice, order, places, likely: this.catalogue.likely(places, PINS) }, place);
     tell(`${many(places.length, "item")}, ${ORDERS[order]}`);
+    this.enter({ slice, order, places, likely: this.catalogue.likely(places, PINS) }, place);
   }
 
   // [order, all places in it]; where one cannot be read, the one that is always here
@@ -100,8 +100,8 @@ export class Views extends Room {
       this.left.push({ slice: this.slice, order: this.order, likely: this.likely, similar: this.similar, places: grid.order,
         place: grid.order[grid.cursor], top: by("grid").scrollTop, flags: [...this.selection.flags] });
       const view = { slice: this.slice, order: this.order, places: Uint32Array.from(near), likely: this.catalogue.likely(near, PINS), similar: n };
-      this.enter(view, n);
       tell(`${many(near.length, "item")} like this one. Escape comes back.`);
+      this.enter(view, n);
     } catch (error) {
       tell(`Nothing similar could be read. ${error.message}`);
     }
