@@ -124,7 +124,7 @@ def routes(workspace: Path, runs: Look, desk: Desk | None) -> Sequence[BaseRoute
 
 def _said(desk: Desk) -> Sequence[Verdict]:
     desk.writer.look()  # what `assay answer` has written meanwhile
-    return desk.writer.said()
+    return desk.logs.said()
 
 
 def _file(workspace: Path, name: str) -> Path | None:

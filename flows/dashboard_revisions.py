@@ -168,7 +168,7 @@ class _Pages:
         return None if n is None else of_place(n)
 
     def _told(self, op: str) -> Any:
-        return None if self._desk is None else self._desk.writer.verdict(op)
+        return None if self._desk is None else self._desk.logs.verdict(op)
 
     def _content(self, shard: str, row: int) -> bytes:
         with self._reading:

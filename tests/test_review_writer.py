@@ -50,8 +50,8 @@ def ops(workspace: Path, who: str = "ann") -> list[str]:
 def test_an_answer_is_on_the_disk_when_its_future_is_done(workspace: Path, writer: Writer) -> None:
     assert keep(writer, verdict("1", "ann"), verdict("2", "bob")) == Saved(("1", "2"), (), ())
     assert journal.everything(workspace) == [verdict("1", "ann"), verdict("2", "bob")]
-    assert writer.said() == (verdict("1", "ann"), verdict("2", "bob"))
-    assert writer.seq == 2
+    assert writer.logs.said() == (verdict("1", "ann"), verdict("2", "bob"))
+    assert writer.logs.seq == 2
 
 
 def test_the_same_op_twice_is_written_once_also_after_a_restart(workspace: Path, writer: Writer) -> None:
@@ -163,15 +163,15 @@ def test_what_the_command_line_appended_is_seen_first(workspace: Path, writer: W
     assert keep(writer, verdict("2", "ann"), verdict("3", "ann"), verdict("4", "ann")) == Saved(
         ("4",), ("2",), (("3", "Answer '3' has an op that is another reviewer's. Give each answer its own op."),)
     )
-    assert list(writer.said()) == journal.everything(workspace)
+    assert list(writer.logs.said()) == journal.everything(workspace)
 
 
 def test_what_others_wrote_while_nobody_answers_is_seen_by_a_look(workspace: Path, writer: Writer) -> None:
     journal.append(workspace, [verdict("1", "bob")])
-    assert (writer.seq, writer.item("a")) == (0, None)
+    assert (writer.logs.seq, writer.logs.item("a")) == (0, None)
     writer.look()
-    assert writer.changes(0) == (1, ("item:a",))
-    assert writer.item("a") == answers.ItemState(y=DOG, answered=True, ops=("1",), by=("bob",))
+    assert writer.logs.changes(0) == (1, ("item:a",))
+    assert writer.logs.item("a") == answers.ItemState(y=DOG, answered=True, ops=("1",), by=("bob",))
 
 
 def test_taking_the_answers_into_the_record_changes_nothing_and_reads_nothing_anew(
@@ -181,21 +181,21 @@ def test_taking_the_answers_into_the_record_changes_nothing_and_reads_nothing_an
     for n in range(3):
         journal.transfer(workspace)
         assert keep(writer, verdict(f"more{n}", "ann")).new == (f"more{n}",)
-    assert writer.seq == 5  # it jumps when everything is read anew
-    assert list(writer.said()) == journal.everything(workspace)
+    assert writer.logs.seq == 5  # it jumps when everything is read anew
+    assert list(writer.logs.said()) == journal.everything(workspace)
 
 
 def test_lines_that_another_host_had_taken_are_seen_however_git_merged_them(workspace: Path, writer: Writer) -> None:
     keep(writer, verdict("1", "ann"))
-    seq = writer.seq
+    seq = writer.logs.seq
     theirs = b"".join(answers.line(replace(verdict(op, "ann", "b"), y='"fox"')) for op in ("x", "y"))
     merged = workspace / "data" / "verdicts" / "ann.jsonl"
     merged.write_bytes(theirs)  # before ours: another order than the journal's
     assert keep(writer, verdict("2", "ann"), verdict("3", "bob")).new == ("2", "3")
-    assert [one.op for one in writer.said()] == ["x", "y", "1", "2", "3"]
-    assert list(writer.said()) == journal.everything(workspace)
-    assert writer.state() == answers.state(journal.everything(workspace))
-    assert writer.changes(seq) is None  # so that the page asks for everything
+    assert [one.op for one in writer.logs.said()] == ["x", "y", "1", "2", "3"]
+    assert list(writer.logs.said()) == journal.everything(workspace)
+    assert writer.logs.state() == answers.state(journal.everything(workspace))
+    assert writer.logs.changes(seq) is None  # so that the page asks for everything
 
 
 def test_a_damaged_line_is_named_and_nothing_is_written_until_it_is_mended(workspace: Path, writer: Writer) -> None:
@@ -258,14 +258,14 @@ def test_a_line_of_somebody_who_was_killed_before_the_sync_is_synced_before_it_c
 
 def test_changes_names_each_subject_once_and_only_what_came_after(writer: Writer) -> None:
     keep(writer, verdict("1", "ann", "a"), verdict("2", "ann", "b"))
-    seq = writer.seq
+    seq = writer.logs.seq
     keep(writer, verdict("3", "bob", "b"), Verdict("4", "item:b", "undo", "bob", AT, of="3"), verdict("5", "bob", "c"))
-    assert writer.changes(seq) == (5, ("item:b", "item:c"))
-    assert writer.changes(5) == (5, ())
-    assert writer.changes(6) is None
-    assert [one.op for one in writer.about("b")] == ["2", "3", "4"]
-    assert writer.verdict("4") == Verdict("4", "item:b", "undo", "bob", AT, of="3")
-    assert writer.state() == answers.state(writer.said())
+    assert writer.logs.changes(seq) == (5, ("item:b", "item:c"))
+    assert writer.logs.changes(5) == (5, ())
+    assert writer.logs.changes(6) is None
+    assert [one.op for one in writer.logs.about("b")] == ["2", "3", "4"]
+    assert writer.logs.verdict("4") == Verdict("4", "item:b", "undo", "bob", AT, of="3")
+    assert writer.logs.state() == answers.state(writer.logs.said())
 
 
 # --- faults ----------------------------------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def test_a_disk_that_fails_fails_these_answers_and_no_others(
             bob.result(timeout=20)
     assert (ops(workspace), ops(workspace, "bob")) == (["1", "3"], ["2"])
     assert keep(writer, verdict("4", "bob")) == Saved(("4",), (), ())
-    assert list(writer.said()) == journal.everything(workspace)
+    assert list(writer.logs.said()) == journal.everything(workspace)
 
 
 def two_people(workspace: Path) -> None:
@@ -349,11 +349,11 @@ class Forgetful(Writer):
     """Planted: asks only its own memory whether an op is there, and begins with none."""
 
     def _plan(self, waiting: Sequence[module._Asked]) -> module._Pass:
-        before, self._logs._record = self._logs._record, Record({})
+        before, self.logs._record = self.logs._record, Record({})
         try:
             return super()._plan(waiting)
         finally:
-            self._logs._record = before
+            self.logs._record = before
 
     def _remember(self, plan: module._Pass, failed: object) -> None:
         pass
@@ -398,6 +398,6 @@ def test_many_threads_and_another_process_at_once_lose_nothing(workspace: Path, 
         thread.join()
     assert all(future.result(timeout=20).new for future in futures)
     writer.look()
-    assert len(writer.said()) == 180
-    assert list(writer.said()) == journal.everything(workspace)
-    assert writer.state() == answers.state(journal.everything(workspace))
+    assert len(writer.logs.said()) == 180
+    assert list(writer.logs.said()) == journal.everything(workspace)
+    assert writer.logs.state() == answers.state(journal.everything(workspace))

@@ -147,7 +147,7 @@ class _Asked:
         item, desk = catalogue.items[n], self._desk
         person, role = request.state.session.name, request.state.session.role
         blind = item in desk.blind.of(person)
-        said = [v for v in desk.writer.about(item) if v.reviewer == person or (v.action != GOLD and not blind)]
+        said = [v for v in desk.logs.about(item) if v.reviewer == person or (v.action != GOLD and not blind)]
         seen = voted(said, person) or role == "reviewer"
         shown = [v for v in said if v.action not in threads.SPOKEN and (seen or v.reviewer == person)]
         findings = desk.evidence.drawn() if blind else desk.evidence.findings(item)
@@ -192,7 +192,7 @@ class _Asked:
 
     def recent(self, request: Request) -> Response:
         catalogue = self._desk.catalogue(request.query_params.get("v"))
-        return JSONResponse(threads.recent(self._desk.writer.said(), request.state.session.name, catalogue.place))
+        return JSONResponse(threads.recent(self._desk.logs.said(), request.state.session.name, catalogue.place))
 
     def guideline(self, request: Request) -> Response:
         return Response(self._desk.guideline()[1], media_type="text/markdown; charset=utf-8")
@@ -248,7 +248,7 @@ class _Asked:
         places = dict.fromkeys(catalogue.place[v.subject.removeprefix("item:")] for v in verdicts)
         who = session.name  # places as the page knows them
         states = [(n, *self._desk.states_of(catalogue.items[n], who)) for n in places]
-        return JSONResponse({"saved": kept, "refused": refused, "states": states, "seq": self._desk.writer.seq})
+        return JSONResponse({"saved": kept, "refused": refused, "states": states, "seq": self._desk.logs.seq})
 
     async def claims(self, request: Request) -> Response:
         try:

@@ -24,7 +24,7 @@ from .. import answers, durable, sample
 from ..model import GOLD, Verdict
 from . import gold, threads
 from .catalogue import NONE, Catalogue
-from .writer import Writer
+from .logs import Logs
 
 SHOWN = ("given", "suggested", "p_wrong", "checks", "loss", "rank")  # the columns that could tell a gold item apart
 
@@ -32,8 +32,8 @@ SHOWN = ("given", "suggested", "p_wrong", "checks", "loss", "rank")  # the colum
 class Blind:
     """The gold items of everybody; safe for several threads. `kind` is a module of labels/."""
 
-    def __init__(self, folder: Path, writer: Writer, kind: ModuleType) -> None:
-        self._folder, self._writer, self._kind = folder, writer, kind
+    def __init__(self, folder: Path, logs: Logs, kind: ModuleType) -> None:
+        self._folder, self._logs, self._kind = folder, logs, kind
         self._lock = threading.Lock()
         self._known: dict[str, dict[str, str]] = {}  # person -> item -> its label as delivered
         self._views: dict[str, tuple[Catalogue, Mapping[int, str], Catalogue]] = {}  # the latest of each person
@@ -56,7 +56,7 @@ class Blind:
         fresh = sum(not self.state(item, person) for item in before)
         if (lack := gold.wanted(open_items) - fresh) <= 0:
             return
-        said = {answers.item_of(v.subject) for v in self._writer.said() if v.action in ("approve", "resolve")}
+        said = {answers.item_of(v.subject) for v in self._logs.said() if v.action in ("approve", "resolve")}
         settled = [
             item
             for item in said
@@ -76,7 +76,7 @@ class Blind:
         """The state of a gold item by this person's own words alone, as in catalogue.states; None: it is none."""
         if item not in self._shown(person) or self._settling(item, person) is None:
             return None
-        said = self._writer.about(item)
+        said = self._logs.about(item)
         if any(asked.reviewer == person for asked in threads.open_questions(said)):
             return 5
         undone = answers.undone_ops(said)
@@ -123,7 +123,7 @@ class Blind:
         return verdict if delivered is None or of is None else gold.as_gold(verdict, of=of, delivered=delivered)
 
     def _settling(self, item: str, person: str) -> str | None:
-        return gold.settling(self._writer.about(item), self._writer.item(item), person)
+        return gold.settling(self._logs.about(item), self._logs.item(item), person)
 
 
 def _lot(person: str, item: str) -> int:

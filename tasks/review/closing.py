@@ -43,7 +43,7 @@ class _Closing:
     def summary(self, request: Request) -> Response:
         desk, person = self._desk, request.state.session.name
         catalogue = desk.seen_by(person, request.query_params.get("v"))
-        told = summary(desk.writer.said(), desk.writer.state().items, person, self._now())
+        told = summary(desk.logs.said(), desk.logs.state().items, person, self._now())
         left = plan.plan(catalogue, desk.states_for(person))
         publishes = self._publisher.able and request.state.session.role == "reviewer"
         return JSONResponse(
@@ -60,7 +60,7 @@ class _Closing:
         refusal.reviewer(request, "Signing off")
         catalogue, desk = self._desk.catalogue(request.query_params.get("v")), self._desk
         labelers = [name for name, one in people(desk.workspace).items() if one.role == "labeler"]
-        said, items = desk.writer.said(), desk.writer.state().items
+        said, items = desk.logs.said(), desk.logs.state().items
         told = signoff.signoff(said, items, labelers)
         scores = gold.gold(said, items)
         for who in told["labelers"]:
@@ -76,7 +76,7 @@ class _Closing:
     def changes(self, request: Request) -> Response:
         self._may(request)
         self._desk.writer.look()
-        state = self._desk.writer.state()
+        state = self._desk.logs.state()
         return JSONResponse(publishing.changes(self._desk.workspace / "data", state, self._desk.kind))
 
     def publish(self, request: Request) -> Response:

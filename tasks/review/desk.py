@@ -43,7 +43,7 @@ class Desk:
     """Everything that the routes ask; safe for several threads."""
 
     def __init__(self, workspace: Path, writer: Writer) -> None:
-        self.workspace, self.writer = workspace, writer
+        self.workspace, self.writer, self.logs = workspace, writer, writer.logs
         self.task = params.section(workspace / "params.yaml", "task", Task)
         self.kind, self.modality = label_kinds.kind(self.task.kind), modality(self.task.modality)
         self.tiles = Tiles(workspace, self.modality) if hasattr(self.modality, "tile") else None
@@ -56,7 +56,7 @@ class Desk:
         self._files = ""
         self._room: tuple[str, float, Room] | None = None  # version of the catalogue, until when (s), the room
         self._at: tuple[Catalogue, Arrangement, Evidence] | None = None
-        self.blind = Blind(self._folder, writer, self.kind)
+        self.blind = Blind(self._folder, self.logs, self.kind)
 
     # --- the catalogue -----------------------------------------------------------------------------------------------
 
@@ -95,7 +95,7 @@ class Desk:
                 files = catalogues.version_of(data)
                 if self._at is None or files != self._files:
                     before = catalogues.begun(files, self._folder)
-                    found = catalogues.read(data, self.task, self.writer.state(), files, before)
+                    found = catalogues.read(data, self.task, self.logs.state(), files, before)
                     catalogues.keep(found, files, self._folder)
                     arrangement = Arrangement(data, found.items, self._folder / f"arranged-{files}.npy")
                     self._at = found, arrangement, Evidence(data)
@@ -108,11 +108,11 @@ class Desk:
         self.writer.look()
         open_items = int(((self.catalogue().columns["rank"] > 0) & np.isin(self.states(), (0, 6))).sum())
         self.blind.choose(person, self.catalogue(), open_items, lambda item: str(self.evidence.delivered(item)["y"]))
-        seq, catalogue = self.writer.seq, self.seen_by(person)
+        seq, catalogue = self.logs.seq, self.seen_by(person)
         extra = {
             "suspicion": catalogue.suspicion,
             "state": self.states_for(person),
-            "mine": self._of_all(lambda item: counts(self.writer.about(item), person)),
+            "mine": self._of_all(lambda item: counts(self.logs.about(item), person)),
         }
         return catalogue.packed(extra, {"tile": SIDE, "per_sheet": MOST, "seq": seq})
 
@@ -124,20 +124,20 @@ class Desk:
 
     def state_of(self, item: str) -> int:
         """Its number, as the catalogue's column `state` has it."""
-        said = self.writer.about(item)
+        said = self.logs.about(item)
         if not said:
             return 0
         parked, back = bool(threads.open_questions(said)), bool(threads.returned(said))
-        return catalogues.state_of(self.writer.item(item), parked, back)
+        return catalogues.state_of(self.logs.item(item), parked, back)
 
     def states(self) -> Column:
         """(N,) u8; of what was said since the last call only the touched items are weighed again."""
         catalogue = self.catalogue()
         with self._told:
             version, since, states_N = self._states
-            found = self.writer.changes(since) if version == catalogue.version else None
+            found = self.logs.changes(since) if version == catalogue.version else None
             if found is None:
-                since, states_N = self.writer.seq, self._of_all(self.state_of)
+                since, states_N = self.logs.seq, self._of_all(self.state_of)
             else:
                 since, subjects = found
                 for item in map(answers.item_of, subjects):
@@ -161,7 +161,7 @@ class Desk:
 
     def states_of(self, item: str, person: str) -> tuple[int, int]:
         """(state, mine) of one item, as this person is shown it."""
-        return self.state_for(item, person), counts(self.writer.about(item), person)
+        return self.state_for(item, person), counts(self.logs.about(item), person)
 
     def seen_by(self, person: str, version: str | None = None) -> Catalogue:
         """Today's catalogue as this person is shown it; Stale where the page has another."""
@@ -171,7 +171,7 @@ class Desk:
         """The number of each item that somebody has spoken of, 0 of the others; (N,) u8."""
         catalogue = self.catalogue()
         numbers_N = np.zeros(len(catalogue.items), dtype="u1")
-        for item in {answers.item_of(verdict.subject) for verdict in self.writer.said()}:
+        for item in {answers.item_of(verdict.subject) for verdict in self.logs.said()}:
             if item is not None and (n := catalogue.place.get(item)) is not None:
                 numbers_N[n] = number(item)
         return numbers_N
@@ -180,9 +180,9 @@ class Desk:
         """The newest seq, and (place, state, mine) of what was said after `since`; of all where `since` is unknown."""
         catalogue = self.catalogue(version)
         self.writer.look()
-        found = self.writer.changes(since)
+        found = self.logs.changes(since)
         if found is None:  # counted by a server of before, or before a file was written anew
-            found = self.writer.seq, tuple(dict.fromkeys(verdict.subject for verdict in self.writer.said()))
+            found = self.logs.seq, tuple(dict.fromkeys(verdict.subject for verdict in self.logs.said()))
         seq, subjects = found
         items = [item for name in subjects if (item := answers.item_of(name)) in catalogue.place and item is not None]
         return seq, [(catalogue.place[item], *self.states_of(item, person)) for item in items]

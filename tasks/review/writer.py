@@ -62,17 +62,12 @@ class Writer:
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._gate = threading.Lock()  # nothing is submitted behind the end
         self._closed = False
-        self._logs = Logs(workspace)
+        self.logs = Logs(workspace)  # what is durable; anybody may ask
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sync")
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
     # --- for everybody -----------------------------------------------------------------------------------------------
-
-    @property
-    def seq(self) -> int:
-        """Grows with every durable verdict."""
-        return self._logs.seq
 
     def submit(self, verdicts: Sequence[Verdict]) -> Future[Saved]:
         """Ask for verdicts to be kept; the future is done when they are on the disk. Costs microseconds.
@@ -86,30 +81,6 @@ class Writer:
                 raise Mistake("The review is ending and takes no more answers. Start it again: assay review")
             self._asked.put(asked)
         return asked.future
-
-    def state(self) -> answers.State:
-        """What all durable verdicts add up to, others' included; O(N log N), so for one item ask `item`."""
-        return self._logs.state()
-
-    def said(self) -> Sequence[Verdict]:
-        """Every durable verdict, in the order in which they count; O(N)."""
-        return self._logs.said()
-
-    def item(self, item: str) -> answers.ItemState | None:
-        """What the answers say about one item; None if nothing."""
-        return self._logs.item(item)
-
-    def about(self, item: str) -> tuple[Verdict, ...]:
-        """The verdicts about one item, in the order in which they count."""
-        return self._logs.about(item)
-
-    def verdict(self, op: str) -> Verdict | None:
-        """The durable verdict with this op."""
-        return self._logs.verdict(op)
-
-    def changes(self, since: int) -> tuple[int, tuple[str, ...]] | None:
-        """(seq, the full subjects touched after `since`, each once); None when `since` is of another life: ask all."""
-        return self._logs.changes(since)
 
     def look(self) -> None:
         """See what other processes have written; a page that only reads calls it now and then. Waits for the commit."""
@@ -154,12 +125,12 @@ class Writer:
         """One pass: the futures are told after the lines are on the disk, and whatever happens they are told."""
         try:
             with journal.held(self._workspace):
-                self._logs.follow()
+                self.logs.follow()
                 plan = self._plan(waiting)
                 failed = self._write(plan)
             self._remember(plan, failed)
         except BaseException as error:  # a thread that died here would leave everybody waiting
-            self._logs.doubt()
+            self.logs.doubt()
             told = error
             if isinstance(error, OSError):  # such as a log that git was exchanging at that moment
                 told = Mistake(f"The journal in '{self._folder}' failed ({error.strerror}). Send the answers again.")
@@ -181,7 +152,7 @@ class Writer:
             refused: list[tuple[str, str]] = []
             for verdict in asked.verdicts:
                 op = verdict.op
-                there = self._logs.get(op) or plan.fresh.get(op)
+                there = self.logs.get(op) or plan.fresh.get(op)
                 try:
                     if there is not None:
                         _check_same(there, verdict)
@@ -205,7 +176,7 @@ class Writer:
             tried = list(self._pool.map(lambda one: self._append(*one), plan.lines.items()))
         failed = {who: error for who, error in zip(plan.lines, tried, strict=True) if error is not None}
         if failed:
-            self._logs.doubt()
+            self.logs.doubt()
         return failed
 
     def _append(self, reviewer: str, lines: Sequence[bytes]) -> Mistake | None:
@@ -217,11 +188,11 @@ class Writer:
             return error
         except OSError as error:
             return Mistake(f"File '{path}' cannot be written ({error.strerror}). Mend that; the answer was not kept.")
-        self._logs.written(path, len(content))
+        self.logs.written(path, len(content))
         return None
 
     def _remember(self, plan: _Pass, failed: Iterable[str]) -> None:
-        self._logs.add(verdict for verdict in plan.fresh.values() if verdict.reviewer not in failed)
+        self.logs.add(verdict for verdict in plan.fresh.values() if verdict.reviewer not in failed)
 
 
 def _check_same(there: Verdict, verdict: Verdict) -> None:
