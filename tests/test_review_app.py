@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -278,7 +279,19 @@ def test_the_orders_that_are_asked_for_later_hold_every_place_once(two: tuple[Br
 def test_files_outside_the_pages_own_folder_are_not_served(two: tuple[Browser, Browser, Path]) -> None:
     ann, _, _ = two
     for name in ("../app.py", "..%2fapp.py", "%2e%2e/app.py", "nothing.js", "app.py", ".js"):
-        assert ann.ask(f"/static/{name}").status_code == 404, name
+        for path in (f"/static/{name}", f"/static/0123456789ab/{name}"):
+            assert ann.ask(path).status_code == 404, path
+
+
+def test_the_pages_files_are_kept_by_a_browser_until_one_of_them_is_another(two: tuple[Browser, Browser, Path]) -> None:
+    ann, _, _ = two
+    shell = ann.ask("/review")
+    assert shell.headers["cache-control"] == "no-cache"
+    (digest,) = set(re.findall(r'"/static/([0-9a-f]{12})/[a-z_]+\.(?:js|css)"', shell.text))
+    assert shell.text.count("/static/") == shell.text.count(f"/static/{digest}/")
+    now, before = (ann.ask(f"/static/{one}/grid.js") for one in (digest, "0123456789ab"))
+    assert "immutable" in now.headers["cache-control"] and before.headers["cache-control"] == "no-cache"
+    assert now.content == before.content != b""
 
 
 def test_who_has_what_on_screen_is_told_to_the_other(two: tuple[Browser, Browser, Path]) -> None:

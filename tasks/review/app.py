@@ -7,14 +7,15 @@ checked against the catalogue that the page holds. Who may ask at all is guard.p
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..model import GOLD, Mistake, Verdict
@@ -32,6 +33,7 @@ HERE = Path(__file__).parent
 STATIC = {"js": "text/javascript", "css": "text/css"}
 ANSWERS = 2_000  # in one request
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
+ASK = {"cache-control": "no-cache"}  # each time whether it has changed
 
 Clock = Callable[[], str]
 
@@ -63,32 +65,31 @@ def routes(desk: Desk, now: Clock) -> list[Route]:
 
 
 def shell() -> list[Route]:
-    """The page without its data."""
-    return [
-        Route("/review", page),
-        Route("/favicon.ico", lambda request: Response(status_code=204)),
-        Route("/static/{name}", _static()),
-    ]
+    """The page without its data, which needs no session; read once.
 
+    It begins with some thirty files. Their addresses hold a digest of them all, so that a browser asks for none again;
+    under another digest, which an open page has when the server was exchanged, the same names are there.
+    """
+    paths = sorted(path for path in (HERE / "static").iterdir() if path.suffix.lstrip(".") in STATIC)
+    files = {path.name: path.read_bytes() for path in paths}
+    digest = hashlib.sha256(b"".join(files.values())).hexdigest()[:12]
+    html = (HERE / "templates" / "review.html").read_text(encoding="utf-8").replace("/static/", f"/static/{digest}/")
 
-def page(request: Request) -> Response:
-    """The shell; it holds no data, so it needs no session."""
-    return FileResponse(HERE / "templates" / "review.html", media_type="text/html")
-
-
-def _static() -> Callable[[Request], Awaitable[Response]]:
-    """The files of static/, by their bare names; read once, since a page begins with some thirty of them."""
-    folder = HERE / "static"
-    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix.lstrip(".") in STATIC}
+    async def page(request: Request) -> Response:
+        return Response(html, media_type="text/html", headers=ASK)
 
     async def static(request: Request) -> Response:
         name = str(request.path_params["name"])
         if name not in files:
             return JSONResponse({"error": "There is no such file."}, 404)
-        media = STATIC[name.rpartition(".")[2]]
-        return Response(files[name], media_type=media, headers={"cache-control": "no-cache"})
+        kept = FOREVER if request.path_params["digest"] == digest else ASK
+        return Response(files[name], media_type=STATIC[name.rpartition(".")[2]], headers=kept)
 
-    return static
+    return [
+        Route("/review", page),
+        Route("/favicon.ico", lambda request: Response(status_code=204)),
+        Route("/static/{digest}/{name}", static),
+    ]
 
 
 class _Asked:
