@@ -194,6 +194,28 @@ def test_a_used_link_stays_used_when_the_server_begins_again_and_is_forgotten_wh
     assert kept.name.startswith(f"{round(NOW + 2 * HOUR)}-") and later not in kept.name
 
 
+def test_a_stray_file_among_the_used_links_keeps_nobody_out_and_stays(workspace: Path) -> None:
+    folder = workspace / people.LINKS
+    folder.mkdir(parents=True)
+    strays = [folder / name for name in (".DS_Store", "12-notes", "old", f"1-{'0' * 63}g")]
+    for path in strays:
+        path.touch()
+    assert Sessions(workspace, links=True).exchange(link_token(workspace, "maria", now=NOW), now=NOW) is not None
+    assert all(path.exists() for path in strays)
+
+
+def test_a_link_that_could_not_stay_used_opens_nothing_and_says_what_to_mend(workspace: Path) -> None:
+    (workspace / ".assay").mkdir()
+    (workspace / people.LINKS).touch()  # no folder
+    link = link_token(workspace, "maria", now=NOW)
+    with pytest.raises(
+        Mistake, match=r"links' cannot be written \(File exists\), so that no link would stay used\. Mend"
+    ):
+        Sessions(workspace, links=True).exchange(link, now=NOW)
+    (workspace / people.LINKS).unlink()
+    assert Sessions(workspace, links=True).exchange(link, now=NOW) is not None
+
+
 def test_a_cookie_is_no_link_and_a_link_no_cookie(workspace: Path) -> None:
     sessions = Sessions(workspace, links=True)
     link = link_token(workspace, "maria", now=NOW)

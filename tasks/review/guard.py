@@ -290,7 +290,10 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def exchange(sessions: Sessions, clock: Callable[[], float] = time.time) -> Route:
-    """POST /session {"token": T}: 204 and the cookie, or 401. Behind https the cookie is for https only."""
+    """POST /session {"token": T}: 204 and the cookie, 401, or 503 where a link's use cannot be kept.
+
+    Behind https the cookie is for https only.
+    """
 
     async def session(request: Request) -> Response:
         try:
@@ -300,7 +303,10 @@ def exchange(sessions: Sessions, clock: Callable[[], float] = time.time) -> Rout
         token = content.get("token") if isinstance(content, dict) else None
         if not isinstance(token, str):
             return JSONResponse({"error": 'The body has no token. Send {"token": "..."}.'}, 400)
-        cookie = sessions.exchange(token, now=clock())
+        try:
+            cookie = sessions.exchange(token, now=clock())
+        except Mistake as error:
+            return JSONResponse({"error": str(error)}, 503)
         if cookie is None:
             sentence = "This token is not known, or the link was used or is over. Run: assay review"
             return JSONResponse({"error": sentence}, 401)

@@ -25,6 +25,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
@@ -44,6 +45,7 @@ OWNER = "owner"  # as in `assay accept`
 HOURS = 12.0  # a session lasts
 LINK_HOURS = 1.0  # a link that nobody has used
 TOKEN_BYTES = 24
+_USED = re.compile(r"(\d{1,12})-[0-9a-f]{64}")  # until when, and the hash of its token
 LOCAL = "local"  # what the session of a link is bound to, in place of a token
 SESSION, LINK = b"assay session 1\0", b"assay link 1\0"  # what a signature is for: neither passes for the other
 
@@ -182,7 +184,7 @@ class Sessions:
         self._people: dict[str, Person] = {}
 
     def exchange(self, token: str, *, now: float) -> str | None:
-        """The cookie's value for a right token, else None; `now` in seconds since 1970."""
+        """The cookie's value for a right token, else None; `now` in seconds since 1970. Mistake: not now."""
         given = _sha256(token)
         if self._links and (name := self._linked(token, given, now)) is not None:
             return self._signed(name, LOCAL, now)
@@ -215,12 +217,13 @@ class Sessions:
         folder = self._workspace / LINKS
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for path in folder.iterdir():
-                if int(path.name.partition("-")[0]) <= now:
-                    path.unlink(missing_ok=True)
+            _forget_links(folder, now)
             (folder / f"{round(told[1])}-{given}").touch(exist_ok=False)
-        except (OSError, ValueError):  # used already; or nobody could remember that it is
-            return None
+        except OSError as error:
+            if isinstance(error, FileExistsError) and folder.is_dir():
+                return None
+            why = f"'{folder}' cannot be written ({error.strerror}), so that no link would stay used."
+            raise Mistake(f"{why} Mend that, then open the link again.") from None
         return str(told[0])
 
     def _signed(self, name: str, bound: str, now: float) -> str:
@@ -240,6 +243,13 @@ class Sessions:
                 except Mistake:  # damaged: nobody gets in; `assay reviewer list` says what is wrong
                     self._people, self._seen = {}, None
             return self._people
+
+
+def _forget_links(folder: Path, now: float) -> None:
+    """Remove the used links that are over; what else lies there stays."""
+    for path in folder.iterdir():
+        if (found := _USED.fullmatch(path.name)) and int(found[1]) <= now:
+            path.unlink(missing_ok=True)
 
 
 def _sealed(key: bytes, kind: bytes, raw: bytes) -> str:
