@@ -26,8 +26,8 @@ from starlette.routing import BaseRoute, Route
 
 from tasks.model import AssayError, Verdict
 from tasks.review.desk import Desk
-from tasks.review.people import Session
 from tasks.review.server import Further, serve
+from tasks.review.sessions import Session
 
 from . import dashboard_revisions, environment, overview
 from .clock import now as clock

@@ -29,6 +29,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from tasks.review import shell
+
 REVIEW = Path(__file__).parent.parent / "tasks" / "review"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -192,6 +194,8 @@ class Stub:
 
     def static(self, request: Request, body: Any) -> Response:
         name = request.path_params["name"]
+        if name == "review.js":
+            return Response(shell.script(), media_type="text/javascript")
         kind = {"js": "text/javascript", "css": "text/css"}[name.rsplit(".", 1)[-1]]
         return FileResponse(REVIEW / "static" / Path(name).name, media_type=kind)
 

@@ -23,7 +23,7 @@ from toy_workspace import decide, make, pack
 from flows.digits import png
 from tasks import durable, journal, store, versions
 from tasks.model import DATASET, FINDINGS, GATE, MANIFEST, PASSED, QUEUE, SCORES, Verdict
-from tasks.review import people
+from tasks.review.sessions import link_token
 
 __all__ = ["browser", "page", "tab"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
@@ -42,7 +42,7 @@ class Served:
 
     def enter(self, page: Page) -> None:
         """By a link of the command line."""
-        token = people.link_token(self.workspace, "maria", now=time.time())
+        token = link_token(self.workspace, "maria", now=time.time())
         page.goto(f"{self.base}/review#token={token}")
         until(page, "location.hash", "")
 

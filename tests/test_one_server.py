@@ -23,8 +23,8 @@ from test_cli import assay, sentence
 from flows.address import free_port
 from tasks import versions
 from tasks.review import guard, people, served
-from tasks.review.people import Sessions
 from tasks.review.server import Further, reachable, reviewing
+from tasks.review.sessions import Sessions
 
 AT = "2026-11-21T10:00:00+00:00"
 PORT = 8710

@@ -23,9 +23,9 @@ from flows.digits import Digits
 from tasks import answers, journal, store
 from tasks.model import PASSED, SCORES
 from tasks.review import people
-from tasks.review.people import Sessions
 from tasks.review.publishing import Publish
 from tasks.review.server import reviewing
+from tasks.review.sessions import Sessions
 
 __all__ = ["reviewable", "workspace"]  # fixtures
 pytestmark = pytest.mark.slow
@@ -289,7 +289,7 @@ def test_the_pages_files_are_kept_by_a_browser_until_one_of_them_is_another(two:
     assert shell.headers["cache-control"] == "no-cache"
     (digest,) = set(re.findall(r'"/static/([0-9a-f]{12})/[a-z_]+\.(?:js|css)"', shell.text))
     assert shell.text.count("/static/") == shell.text.count(f"/static/{digest}/")
-    now, before = (ann.ask(f"/static/{one}/grid.js") for one in (digest, "0123456789ab"))
+    now, before = (ann.ask(f"/static/{one}/review.js") for one in (digest, "0123456789ab"))
     assert "immutable" in now.headers["cache-control"] and before.headers["cache-control"] == "no-cache"
     assert now.content == before.content != b""
 

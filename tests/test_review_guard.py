@@ -26,7 +26,7 @@ from starlette.types import Message
 from tasks.model import Mistake
 from tasks.review import guard, people
 from tasks.review.guard import Buckets, Guard, Rate
-from tasks.review.people import Sessions, link_token
+from tasks.review.sessions import LINKS, Sessions, link_token
 
 AT = "2026-11-21T10:00:00+00:00"
 MANY = Rate(10_000, 10_000)
@@ -296,8 +296,8 @@ def test_guessing_ends_after_ten_wrong_tokens_even_for_a_right_one_until_time_ha
 
 
 def test_a_link_that_cannot_be_noted_as_used_is_the_servers_fault_and_said(tmp_path: Path) -> None:
-    link = people.link_token(tmp_path, "maria", now=time.time())
-    (tmp_path / people.LINKS).touch()  # no folder
+    link = link_token(tmp_path, "maria", now=time.time())
+    (tmp_path / LINKS).touch()  # no folder
     here = app(Sessions(tmp_path, links=True))
     assert asked(here, "POST", "/session", WRITES, json.dumps({"token": link}).encode()) == 503
 

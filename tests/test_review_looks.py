@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tasks import labels, modalities
-from tasks.review import app
+from tasks.review import shell
 
-STATIC = Path(app.HERE) / "static"
+STATIC = Path(shell.HERE) / "static"
 
 
 @pytest.mark.parametrize("name", labels.kinds())

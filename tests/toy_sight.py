@@ -19,7 +19,7 @@ import toy_workspace as toy
 from flows.address import free_port
 from tasks import answers, durable, store, telemetry, versions
 from tasks.model import GATE, MANIFEST, QUARANTINE, QUEUE, Report, Verdict
-from tasks.review import people
+from tasks.review import sessions
 from tasks.versions import git
 
 HOSTILE = "<script>window.__xss=1</script>"
@@ -120,7 +120,7 @@ def get(
 
 def session(workspace: Path, port: int, name: str = "maria") -> str:
     """The cookie of whoever opens a link of `assay review`."""
-    body = json.dumps({"token": people.link_token(workspace, name, now=time.time())})
+    body = json.dumps({"token": sessions.link_token(workspace, name, now=time.time())})
     headers = {"origin": f"http://127.0.0.1:{port}", "content-type": "application/json"}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:

@@ -7,7 +7,8 @@
     plan.py        today's plan                        record.py   what the journal says, kept up to date in memory
     desk.py        all of these, for the routes        logs.py     what all logs say, others' lines included
     server.py      start and end                       signoff.py  what waits for a reviewer
-    people.py      reviewers, tokens, sessions         claims.py   who has which items on screen
+    people.py      reviewers, roles, tokens            claims.py   who has which items on screen
+    sessions.py    tokens and links in, cookies out    shell.py    the page before its data, as one script
     gold.py        blind gold: which, and how judged   blind.py    what of it each person is shown
     closing.py     the routes that end a session       summary.py  what has come of it
     publishing.py  a revision, beside the page         refusal.py  a mistake as a status and one sentence

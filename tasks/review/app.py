@@ -7,11 +7,9 @@ checked against the catalogue that the page holds. Who may ask at all is guard.p
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -20,20 +18,17 @@ from starlette.routing import Route
 
 from ..model import GOLD, Mistake, Verdict
 from . import plan as plans
-from . import threads
+from . import shell, threads
 from .catalogue import Catalogue
 from .claims import Claims
 from .closing import worded
 from .desk import Desk, Stale, voted
-from .people import Session
 from .refusal import STALE, Refused, told
+from .sessions import Session
+from .shell import FOREVER
 from .tiles import MOST
 
-HERE = Path(__file__).parent
-STATIC = {"js": "text/javascript", "css": "text/css"}
 ANSWERS = 2_000  # in one request
-FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
-ASK = {"cache-control": "no-cache"}  # each time whether it has changed
 
 Clock = Callable[[], str]
 
@@ -58,37 +53,9 @@ def routes(desk: Desk, now: Clock) -> list[Route]:
     }
     return [
         Route("/api/answers", asked.answers, methods=["POST"]),  # first: routes are tried in turn, and this one is hot
-        *shell(),
+        *shell.routes(),
         *(Route(path, told(handler)) for path, handler in reads.items()),
         Route("/api/claims", asked.claims, methods=["POST"]),
-    ]
-
-
-def shell() -> list[Route]:
-    """The page without its data, which needs no session; read once.
-
-    It begins with some thirty files. Their addresses hold a digest of them all, so that a browser asks for none again;
-    under another digest, which an open page has when the server was exchanged, the same names are there.
-    """
-    paths = sorted(path for path in (HERE / "static").iterdir() if path.suffix.lstrip(".") in STATIC)
-    files = {path.name: path.read_bytes() for path in paths}
-    digest = hashlib.sha256(b"".join(files.values())).hexdigest()[:12]
-    html = (HERE / "templates" / "review.html").read_text(encoding="utf-8").replace("/static/", f"/static/{digest}/")
-
-    async def page(request: Request) -> Response:
-        return Response(html, media_type="text/html", headers=ASK)
-
-    async def static(request: Request) -> Response:
-        name = str(request.path_params["name"])
-        if name not in files:
-            return JSONResponse({"error": "There is no such file."}, 404)
-        kept = FOREVER if request.path_params["digest"] == digest else ASK
-        return Response(files[name], media_type=STATIC[name.rpartition(".")[2]], headers=kept)
-
-    return [
-        Route("/review", page),
-        Route("/favicon.ico", lambda request: Response(status_code=204)),
-        Route("/static/{digest}/{name}", static),
     ]
 
 

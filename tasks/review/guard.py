@@ -36,7 +36,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..model import Mistake
-from .people import HOURS, Person, Sessions
+from .people import Person
+from .sessions import HOURS, Sessions
 
 COOKIE = "assay_session"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")

@@ -25,12 +25,13 @@ from starlette.routing import BaseRoute, Route
 
 from ..model import AssayError, Mistake
 from . import app as pages
-from . import closing, served
+from . import closing, served, shell
 from .catalogue import version_of
 from .desk import Desk
 from .guard import HEADERS, Guard, exchange, hosts_of, is_loopback
-from .people import Sessions, link_token, people
+from .people import people
 from .publishing import Publish, Publisher
+from .sessions import Sessions, link_token
 from .writer import Writer
 
 Say = Callable[[str], None]
@@ -101,7 +102,7 @@ def _unavailable(why: str) -> list[Route]:
     def sentence(request: Request) -> JSONResponse:
         return JSONResponse({"error": why}, 503)
 
-    return [*pages.shell(), Route("/api/{rest:path}", sentence, methods=["GET", "POST"])]
+    return [*shell.routes(), Route("/api/{rest:path}", sentence, methods=["GET", "POST"])]
 
 
 @contextmanager

@@ -36,6 +36,7 @@ export class Grid {
     for (const row of this.rows) row.line = -1;
     this.sheets.open(order);
     this.cursor = Math.max(0, Math.min(cursor, this.last));
+    if (order.length) this.sheets.want(this.cursor, this.cursor, 1); // made by the server while this grid is laid out
   }
 
   size(pixels) {
@@ -183,7 +184,7 @@ export class Grid {
     for (const row of this.rows) {
       for (const cell of row.cells) if (cell.n >= 0 && cell.position >= first && cell.position < last) arrive(this, cell);
     }
-    if (this.rows.length < this.most) setTimeout(() => this.spare());
+    if (this.rows.length < this.most) requestAnimationFrame(() => setTimeout(() => this.spare())); // when these are painted
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.settle(), 120);
   }

@@ -1,5 +1,7 @@
 // The review page: today's plan, then a grid of one slice, answered by keys or mouse. This file wires the rooms together.
 
+// first: its questions are asked before the rest is evaluated
+import { start } from "./start.js";
 import { Answering } from "./answering.js";
 import { Bar } from "./bar.js";
 import { ORDERS, parse } from "./catalogue.js";
@@ -17,7 +19,6 @@ import { Selection } from "./selection.js";
 import * as settings from "./settings.js";
 import { Sheets } from "./sheets.js";
 import { Slices } from "./slices.js";
-import { start } from "./start.js";
 import { Verdicts } from "./verdicts.js";
 import { Views } from "./views.js";
 import { json, post, query } from "./wire.js";
