@@ -202,7 +202,7 @@ def notes(why: Sequence[str | None], tried: Tried, least: float, copied: int, wr
     for reason, count in _counted(why).items():
         yield f"{count:,} items {reason}."
     said = ", ".join(f"{tried.found[kind]} of {count} {kind} ones" for kind, count in tried.planted.items())
-    if tried.recall < least:
+    if tried.recall_at_most < least:  # few canaries prove little
         yield (
             f"{CANARIES_FELL} {CHECK} flags {said} among the pairs that were made wrong in a copy of this data; "
             f"audit.least_recall asks for {least:.0%}. Do not take the queue for complete: more pairs help, or a "

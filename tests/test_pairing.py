@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tasks import pairing, pairing_baselines, pairing_canaries, pairing_margin, pairing_rank, pairing_texts
+from tasks.canaries import Tried
 from tasks.model import CANARIES_FELL
 from tasks.pairing import PairAudit, PairParams
 from tasks.store import FloatArray
@@ -103,6 +104,14 @@ def test_recall_under_the_threshold_is_said() -> None:
     found = audited(xs, ys, x_ND, y_ND, least_recall=1.1)
     assert found.notes[0].startswith(CANARIES_FELL) and "audit.least_recall asks for 110%" in found.notes[0]
     assert found.findings["check"].tolist().count("pair_mismatch_v1") <= 4, "hardly anything is wrong here"
+
+
+def test_few_canaries_prove_little() -> None:
+    """1 of 4 found leaves room for a recall of 30 %; 100 of 400 do not."""
+    for times, fell in ((1, False), (100, True)):
+        tried = Tried("pair_mismatch_v1", {"shuffled": 4 * times}, {"shuffled": times}, 0)
+        (note,) = pairing.notes([], tried, 0.3, 0, 0.1)
+        assert note.startswith(CANARIES_FELL) == fell, note
 
 
 def test_an_in_sample_regression_would_hide_what_was_swapped() -> None:
