@@ -111,6 +111,8 @@ def _listed(revisions: Sequence[Revision]) -> Table:
 
     A parent is told as commands take it, without "dataset@".
     """
+    from tasks.versions.manifest import short
+
     numbers = ("items", "classes", "relabelled", "removed")
     table = Table(box=None, pad_edge=False)
     for heading in ("revision", "when", *numbers, "parent"):
@@ -118,6 +120,6 @@ def _listed(revisions: Sequence[Revision]) -> Table:
     for each in revisions:
         told = (each.counts.get(name) for name in numbers)
         counts = ["-" if count is None else f"{count:,}" for count in told]  # the first has nothing to differ from
-        parent = (each.parent or "-").removeprefix("dataset@")
+        parent = short(each.parent or "-")
         table.add_row(each.tag, each.at[:16].replace("T", " "), *counts, parent)
     return table

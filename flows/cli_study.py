@@ -104,7 +104,9 @@ def _place(out: Path | None, usual: Path) -> Path:
 
 def _plain(revision: str) -> str:
     """A revision as a part of a file name: dataset@v1.0.0 -> v1.0.0"""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", revision.removeprefix("dataset@")).strip("-.") or "revision"
+    from tasks.versions.manifest import short
+
+    return re.sub(r"[^A-Za-z0-9.]+", "-", short(revision)).strip("-.") or "revision"
 
 
 def _print_cells(document: Mapping[str, Any]) -> None:

@@ -26,6 +26,7 @@ from tasks.modalities import Unreadable, modality
 from tasks.model import AssayError, Task
 from tasks.review.desk import Desk
 from tasks.review.tiles import SIDE
+from tasks.versions.manifest import short
 
 from .changes import Change, Changes, Past
 from .links import of_place
@@ -185,11 +186,6 @@ class _Pages:
     @cached_property
     def _modality(self) -> Any:
         return modality(self._task.modality)
-
-
-def short(tag: str) -> str:
-    """v1.0.0 for dataset@v1.0.0: what stands in an address."""
-    return tag.removeprefix("dataset@")
 
 
 def _chain(found: Sequence[versions.Revision]) -> list[Mapping[str, Any]]:

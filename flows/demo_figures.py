@@ -20,6 +20,7 @@ from tasks import audit, estimate, params, store, study, vectors
 from tasks.model import label_json
 from tasks.study_cells import LEAST_SEEDS, points
 from tasks.study_revisions import Options, before_after
+from tasks.versions.manifest import short
 
 from .digits import DROPS, NOISE, Digits, plant
 from .report import Story
@@ -38,9 +39,7 @@ def measure(demo: Demo, before: str, after: str, *, seeds: int) -> Story:
     curve = found_by_depth(demo)
     test_x, test_y = held_out(truth)
     accuracy = {
-        f"{tag.removeprefix('dataset@')} {name}": study.accuracy(
-            tasks.load(tag, demo.folder), test_x, test_y, seeds=range(seeds)
-        )
+        f"{short(tag)} {name}": study.accuracy(tasks.load(tag, demo.folder), test_x, test_y, seeds=range(seeds))
         for tag, name in ((before, "as delivered"), (after, "cleaned"))
     }
     curated = demo.reports["february-bolt march-core"]

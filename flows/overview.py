@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tasks.versions.manifest import short
+
 from . import charts, panels
 from .charts import Heat, shade
 from .confusion import heat_of, is_dense
@@ -84,7 +86,7 @@ def overview(
         "detectors": panels.detectors(state),
         "opened": panels.waiting(state, now, age, place),
         "studies": state.studies,
-        "accuracies": charts.dots({tag.removeprefix("dataset@"): seeds for tag, seeds in state.accuracy.items()}),
+        "accuracies": charts.dots({short(tag): seeds for tag, seeds in state.accuracy.items()}),
         "drops": list(reversed(state.drops))[:MOST],
         "drops_more": max(0, len(state.drops) - MOST),
         "server": server,
@@ -126,8 +128,8 @@ def revisions(state: State) -> list[dict[str, Any]]:
     for one in state.revisions[:RECENT]:
         accuracy = percent(state.accuracy.get(one.tag, ()))
         at = one.at[:16].replace("T", " ")
-        parent = None if one.parent is None else one.parent.removeprefix("dataset@")
-        diff = None if parent is None else f"/revisions/{parent}..{one.tag.removeprefix('dataset@')}"
+        parent = None if one.parent is None else short(one.parent)
+        diff = None if parent is None else f"/revisions/{parent}..{short(one.tag)}"
         told_ = {"noise": told.get(one.tag), "accuracy": accuracy, "diff": diff}
         rows.append({"tag": one.tag, "at": at, "counts": one.counts, **told_})
     return rows
@@ -136,11 +138,11 @@ def revisions(state: State) -> list[dict[str, Any]]:
 def by_class(state: State) -> Heat:
     """Class x revision, oldest revision on the left, now on the right: the estimated share of wrong labels."""
     chosen = largest(state.noise)
-    columns = [noise.revision.removeprefix("dataset@") for noise in reversed(state.noise) if noise.classes]
+    columns = [short(noise.revision) for noise in reversed(state.noise) if noise.classes]
     cells: dict[tuple[str, str], float] = {}
     for noise in state.noise:
         for name, (_, rate) in folded(noise, chosen).items():
-            cells[name, noise.revision.removeprefix("dataset@")] = rate
+            cells[name, short(noise.revision)] = rate
     rows = list(dict.fromkeys([*chosen, *(name for name, _ in cells)]))
     most = max([FULL, *cells.values()])
     shown = {key: ("0" if rate == 0 else f"{100 * rate:.1f}", shade(rate, most)) for key, rate in cells.items()}

@@ -12,6 +12,7 @@ from typing import Any
 from tasks import answers
 from tasks.estimate import Interval
 from tasks.review.plan import SECONDS
+from tasks.versions.manifest import short
 
 from . import charts
 from .links import in_grid
@@ -32,11 +33,7 @@ KINDS = {"given": "class", "drop": "drop", "split": "split"}
 
 def noise(state: State) -> Mapping[str, Any]:
     """The course of the estimated noise, oldest revision first, and how it stands to the promise."""
-    points = [
-        (one.revision.removeprefix("dataset@"), one.rate, one.interval)
-        for one in reversed(state.noise)
-        if one.rate is not None
-    ]
+    points = [(short(one.revision), one.rate, one.interval) for one in reversed(state.noise) if one.rate is not None]
     newest = points[-1] if points else None
     return {
         "chart": charts.course(points, promise=state.sla.noise, y="estimated share of wrong labels by revision"),

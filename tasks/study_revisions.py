@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from . import labels, params, study, vectors, versions
 from .model import Mistake, Task, label_json
 from .study_cells import LEAST_SEEDS, Comparison, compare, sentences
-from .versions.manifest import resolve
+from .versions.manifest import resolve, short
 
 SPLIT = "test"
 TRAIN = "train"  # where a revision has this split, no other one teaches
@@ -278,7 +278,7 @@ def document(
     left_out: int,
 ) -> dict[str, Any]:
     """The study as plain values: errors and gains are shares in [0, 1]."""
-    a, b = (one.tag.removeprefix("dataset@") for one in sides)
+    a, b = (short(one.tag) for one in sides)
     before, after = set(division.train[0]), set(division.train[1])
     test_a, test_b = division.test
     return {

@@ -35,6 +35,15 @@ def tag_of(version: tuple[int, int, int]) -> str:
     return PREFIX + ".".join(map(str, version))
 
 
+def short(tag: str) -> str:
+    """A tag as in an address or a table; anything else as it is.
+
+    >>> short("dataset@v1.2.0"), short("v1.2.0"), short("-")
+    ('v1.2.0', 'v1.2.0', '-')
+    """
+    return tag.removeprefix("dataset@")
+
+
 def newest(tags: Iterable[str]) -> str | None:
     """The highest revision among `tags`; other tags are passed over."""
     versions = [version for tag in tags if (version := version_of(tag)) is not None]
