@@ -31,13 +31,11 @@ from pathlib import Path
 from typing import Any
 
 from machine import described
-from review_clients import load, told, version_of
+from review_clients import Row, load, told, version_of
 from review_workspace import made, serving, settled
 
 from tasks import journal
 from tasks.review import people
-
-Row = dict[str, Any]
 
 EMPTY = """() => new Promise((done) => {
   const grid = document.getElementById("grid"), began = performance.now();
@@ -59,8 +57,8 @@ EMPTY = """() => new Promise((done) => {
 })"""
 
 
-THERE = "Boolean(document.querySelector('p'))"
-BLANK = "data:text/html,<p>An empty page"
+DRAWN = "Boolean(document.getElementById('drawn'))"
+BLANK = "data:text/html,<p id=drawn>An empty page"
 YARDSTICK = """data:text/html,<body><script>
 for (let n = 0; n < 2000; n++) {
   const line = document.createElement("div");
@@ -68,7 +66,7 @@ for (let n = 0; n < 2000; n++) {
   document.body.append(line);
 }
 document.body.offsetHeight;
-document.body.append(document.createElement("p"));
+document.body.lastChild.id = "drawn";
 </script>""".replace("\n", " ")
 FIRST = """Boolean(document.querySelector("[role=gridcell] .pic[style*='blob:']"))"""
 
@@ -81,8 +79,8 @@ def browse(workspace: Path, address: str, chromium: str, loads: int) -> Row:
     grid = f"{address}#order=suspicion"
     cold, warm, empty, yardstick = [], [], [], []
     with sync_playwright() as play:
-        for load in range(loads):
-            token = people.add(workspace, f"reader{load}", "labeler", at="2026-11-21T10:00:00Z")
+        for number in range(loads):
+            token = people.add(workspace, f"reader{number}", "labeler", at="2026-11-21T10:00:00Z")
             browser = play.chromium.launch(executable_path=chromium, args=flags)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             origin = address.removesuffix("/review")
@@ -98,10 +96,11 @@ def browse(workspace: Path, address: str, chromium: str, loads: int) -> Row:
             devtools = watched(page)
             warm.append(first(devtools, grid, FIRST))
             cells = page.locator("[role=gridcell]").count()
-            scrolled = page.evaluate(EMPTY) if load == loads - 1 else {}
+            scrolled = page.evaluate(EMPTY) if number == loads - 1 else {}
             page.goto("about:blank")  # after the grid: a page of another origin may get a process of its own
-            empty.append(first(devtools, BLANK, THERE))
-            yardstick.append(first(devtools, YARDSTICK, THERE))
+            empty.append(first(devtools, BLANK, DRAWN))
+            page.goto("about:blank")
+            yardstick.append(first(devtools, YARDSTICK, DRAWN))
             version = browser.version
             browser.close()
     return {

@@ -152,6 +152,7 @@ class Stub:
         get = {
             "/review": self.page,
             "/static/{name}": self.static,
+            "/module/{name}": self.module,
             "/api/me": self.me,
             "/api/catalogue": self.catalogue,
             "/api/order": self.order,
@@ -175,7 +176,7 @@ class Stub:
     async def guarded(self, act: Callable[[Request, Any], Response], request: Request) -> Response:
         self.requests.append(f"{request.method} {request.url.path}")
         body = await request.json() if request.method == "POST" else None
-        open_to_all = request.url.path in ("/review", "/session") or request.url.path.startswith("/static/")
+        open_to_all = request.url.path.startswith(("/review", "/session", "/static/", "/module/"))
         if not open_to_all and request.cookies.get("assay_session") not in self.sessions:
             return problem(401, "There is no session. Open the link that assay review prints.")
         version = body.get("v") if body else request.query_params.get("v")
@@ -193,11 +194,13 @@ class Stub:
         return FileResponse(REVIEW / "templates" / "review.html", media_type="text/html")
 
     def static(self, request: Request, body: Any) -> Response:
-        name = request.path_params["name"]
-        if name == "review.js":
+        if request.path_params["name"] == "review.js":
             return Response(shell.script(), media_type="text/javascript")
-        kind = {"js": "text/javascript", "css": "text/css"}[name.rsplit(".", 1)[-1]]
-        return FileResponse(REVIEW / "static" / Path(name).name, media_type=kind)
+        return FileResponse(REVIEW / "static" / "review.css", media_type="text/css")
+
+    def module(self, request: Request, body: Any) -> Response:
+        """One file of the script by itself, for a test of it; the page asks for none."""
+        return FileResponse(REVIEW / "static" / request.path_params["name"], media_type="text/javascript")
 
     def me(self, request: Request, body: Any) -> Response:
         text = self.world.texts is not None

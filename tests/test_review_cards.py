@@ -48,7 +48,7 @@ def test_two_texts_are_compared_word_by_word(page: Page, one: str, other: str, k
         page.goto(stub.link)
         until(page, "document.body?.dataset.page", "plan")
         runs = page.evaluate(
-            "async ([one, other]) => (await import('/static/diff.js')).compared(one, other)", [one, other]
+            "async ([one, other]) => (await import('/module/diff.js')).compared(one, other)", [one, other]
         )
     assert "".join(run for _, run in runs) == one
     if kept is not None:

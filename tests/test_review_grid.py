@@ -17,6 +17,43 @@ __all__ = ["browser", "page", "tab"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 
+WATCH = """
+window.asked = []; window.rows = [];
+const fetch = window.fetch, rows = () => document.querySelectorAll("#grid [role=row]").length;
+window.fetch = (path, options) => {
+  if (String(path).startsWith("/api/sheet")) window.asked.push([rows(), String(path)]);
+  return fetch(path, options);
+};
+const look = () => {
+  if (document.querySelector(".pic[style*='blob:']")) window.rows.push(rows());
+  requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""  # each sheet with the rows there were when it was asked for; and the rows in each frame that has pictures
+SHEETS = "window.asked.map(([rows, path]) => [rows, /[?&]n=([0-9,]+)/.exec(path)[1].split(',').map(Number)])"
+
+
+@pytest.mark.parametrize("at", [0, 1_500])
+def test_the_first_pictures_are_asked_for_before_the_rows_are_there_and_spare_rows_come_after_them(
+    page: Page, at: int
+) -> None:
+    with Stub(toy(2_000, SPEEDS, wrong=200)) as stub:
+        opened(page, stub)
+        place = int(stub.suspicion()[at])
+        page.goto("about:blank")
+        page.add_init_script(WATCH)
+        page.goto(f"{stub.link.partition('#')[0]}#order=suspicion&at={place}")
+        until(page, "document.body?.dataset.page", "work")
+        until(page, CURSOR, at + 1)
+        until(page, "window.rows.length > 2 && window.rows.at(-1) > window.rows[0]")
+        asked = page.evaluate(SHEETS)
+        assert asked[0][0] == 0 and place in asked[0][1]
+        assert len({tuple(places) for _, places in asked}) == len(asked), "no sheet twice"
+        first, last = page.evaluate("[window.rows[0], window.rows.at(-1)]")
+        assert first < last == page.locator("#grid [role=row]").count()
+        assert page.evaluate("document.activeElement.dataset.n") == str(place)
+
+
 HOSTILE = [
     "<script>window.__xss=1</script>",
     "<img src=x onerror=window.__xss=1>",

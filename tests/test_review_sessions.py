@@ -131,6 +131,8 @@ def test_a_stray_file_among_the_used_links_keeps_nobody_out_and_stays(workspace:
     strays = [folder / name for name in (".DS_Store", "12-notes", "old", f"1-{'0' * 63}g")]
     for path in strays:
         path.touch()
+    strays.append(folder / f"1-{'0' * 64}")  # named like a link that is over, and a folder
+    strays[-1].mkdir()
     assert Sessions(workspace, links=True).exchange(link_token(workspace, "maria", now=NOW), now=NOW) is not None
     assert all(path.exists() for path in strays)
 

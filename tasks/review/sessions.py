@@ -23,6 +23,7 @@ import json
 import re
 import secrets
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,7 +132,8 @@ def _forget_links(folder: Path, now: float) -> None:
     """Remove the used links that are over; what else lies there stays."""
     for path in folder.iterdir():
         if (found := _USED.fullmatch(path.name)) and int(found[1]) <= now:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # somebody else's, or a folder: it is in nobody's way
+                path.unlink()
 
 
 def _key(workspace: Path) -> bytes:

@@ -8,7 +8,8 @@ The script lies in static/ as some thirty ES modules, a noun each, which a brows
     await import("./summary.js")                ->  await $later("./summary.js"): evaluated when first asked for
     export function el(..) { .. }               ->  function el(..) { .. }, and handed out at the end of its module
 
-A module is a function then, with names of its own, and runs once. Other forms are refused by name and line.
+A module is a function then, with names of its own, and runs once. Other forms, `await` outside a function, a name that
+no module gives and a cycle are refused when the server starts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from starlette.requests import Request
@@ -27,36 +30,58 @@ FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 ASK = {"cache-control": "no-cache"}  # each time whether it has changed
 
 FIRST = "./review.js"  # the module that the page begins with
-_SOME = re.compile(r'import (\{ .+ \}) from "(\./[a-z_]+\.js)";')
+_SOME = re.compile(r'import \{ (.+) \} from "(\./[a-z_]+\.js)";')
 _ALL = re.compile(r'import \* as (\w+) from "(\./[a-z_]+\.js)";')
 _GIVEN = re.compile(r"export ((?:async )?(?:function|class|const) (\w+)\b.*)")
-_LATER = re.compile(r"(?<![$\w])import\(")
+_OTHER = re.compile(r"\s*(import|export)\b(?!\()|(const .* = )?await\b")
+_LATER = re.compile(r"(?<![$\w.])import\(")
 _HEAD = """const $modules = {}, $kept = {};
 const $import = (name) => ($kept[name] ??= $modules[name]());
 const $later = async (name) => $import(name);
 """
 
 
-def composed(modules: Mapping[str, str]) -> str:
-    """One script of all modules ("./dom.js" -> its text). ValueError: a form or a name that is not known."""
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module as a function; what it takes (module -> names) and gives."""
+
+    text: str
+    takes: Mapping[str, Collection[str]]
+    gives: Collection[str]
+
+
+def composed(files: Mapping[str, str]) -> str:
+    """One script of all files ("./dom.js" -> its text). ValueError: a form or a name that is not known, or a cycle."""
+    modules = {name: _module(name, text) for name, text in files.items()}
+    for name, module in modules.items():
+        for other, wanted in module.takes.items():
+            if missing := set(wanted).difference(modules[other].gives if other in modules else ()):
+                raise ValueError(f"{name}: {other} has no {', '.join(sorted(missing))}.")
+    TopologicalSorter({name: module.takes for name, module in modules.items()}).prepare()
+    parts = [f"$modules[{name!r}] = {module.text};\n" for name, module in modules.items()]
     # begun when the script is done: Chromium notes where a request comes from, and parses what is on the stack again
-    parts = [f"$modules[{name!r}] = {_as_function(name, text, modules)};\n" for name, text in modules.items()]
     return "".join([_HEAD, *parts, f"queueMicrotask(() => $import({FIRST!r}));\n"])
 
 
-def _as_function(name: str, text: str, known: Collection[str]) -> str:
-    lines, given = [], []
+def _module(name: str, text: str) -> Module:
+    lines: list[str] = []
+    takes: dict[str, list[str]] = {}
+    gives: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        if (found := _SOME.fullmatch(line) or _ALL.fullmatch(line)) and found[2] in known:
-            line = f"const {found[1].replace(' as ', ': ')} = $import({found[2]!r});"
-        elif found := _GIVEN.fullmatch(line):
-            given.append(found[2])
-            line = found[1]
-        elif line.startswith(("import ", "export ")):
+        if some := _SOME.fullmatch(line):
+            takes.setdefault(some[2], []).extend(one.partition(" as ")[0].strip() for one in some[1].split(","))
+            line = f"const {{ {some[1].replace(' as ', ': ')} }} = $import({some[2]!r});"
+        elif every := _ALL.fullmatch(line):
+            takes.setdefault(every[2], [])
+            line = f"const {every[1]} = $import({every[2]!r});"
+        elif given := _GIVEN.fullmatch(line):
+            gives.append(given[2])
+            line = given[1]
+        elif _OTHER.match(line):
             raise ValueError(f"{name}, line {number}: '{line}' cannot be put into one script (tasks/review/shell.py).")
         lines.append(_LATER.sub("$later(", line))
     # the outer brackets tell the browser to compile it at once, not to look through it first
-    return "\n".join(["(() => {", *lines, f"return {{ {', '.join(given)} }};", "})"])
+    return Module("\n".join(["(() => {", *lines, f"return {{ {', '.join(gives)} }};", "})"]), takes, gives)
 
 
 def script() -> str:

@@ -36,7 +36,11 @@ export class Grid {
     for (const row of this.rows) row.line = -1;
     this.sheets.open(order);
     this.cursor = Math.max(0, Math.min(cursor, this.last));
-    if (order.length) this.sheets.want(this.cursor, this.cursor, 1); // made by the server while this grid is laid out
+  }
+
+  // the sheet of the cursor, before there is room for it: the server makes it while the grid is laid out
+  ask() {
+    if (this.order.length) this.sheets.want(this.cursor, this.cursor, 1);
   }
 
   size(pixels) {
@@ -52,13 +56,13 @@ export class Grid {
     return changed;
   }
 
-  // measures, and makes the rows anew; the focus stays where it was
-  lay(top) {
+  // measures, and makes the rows anew; the focus stays where it was, and so does the place unless one is asked for
+  lay({ top, cursor = false } = {}) {
     const focused = this.root.contains(document.activeElement);
     this.measure();
     const inside = this.width - 2 * GAP;
     const { height } = this;
-    const keep = top ?? (this.across ? Math.floor(this.root.scrollTop / this.step) * this.across : 0);
+    const keep = this.across ? Math.floor(this.root.scrollTop / this.step) * this.across : 0;
     const wish = this.preview.width(inside, this.wish);
     this.across = Math.max(1, Math.floor((inside + GAP) / (wish + GAP)));
     this.cell = Math.floor((inside + GAP) / this.across) - GAP;
@@ -79,11 +83,17 @@ export class Grid {
       this.tall.replaceChildren(...this.rows.map((row) => row.node));
     }
     this.like = like;
-    const wanted = top === undefined ? Math.floor(keep / this.across) * this.step : top;
+    const wanted = top ?? (cursor ? this.reach(this.cursor) : Math.floor(keep / this.across) * this.step);
     if (this.top !== wanted) this.root.scrollTop = wanted;
     this.top = wanted ? this.root.scrollTop : 0;
     this.draw(this.top);
     if (focused && !this.root.contains(document.activeElement)) this.focus();
+  }
+
+  // how far down a position comes onto the screen
+  reach(position) {
+    const line = Math.floor(position / this.across);
+    return line < this.fits ? 0 : (line + 1) * this.step + GAP - this.height;
   }
 
   made() {
@@ -184,7 +194,7 @@ export class Grid {
     for (const row of this.rows) {
       for (const cell of row.cells) if (cell.n >= 0 && cell.position >= first && cell.position < last) arrive(this, cell);
     }
-    if (this.rows.length < this.most) requestAnimationFrame(() => setTimeout(() => this.spare())); // when these are painted
+    if (this.rows.length < this.most) requestAnimationFrame(() => setTimeout(() => this.spare())); // when what came is painted
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.settle(), 120);
   }

@@ -1,4 +1,4 @@
-// What can be asked for before the rest of the page is here? Who I am and the catalogue, unless a link must be exchanged first.
+// What can be asked for before the rest of the page is evaluated? Who I am and the catalogue, unless a link must be exchanged first.
 
 import { bytes, json } from "./wire.js";
 

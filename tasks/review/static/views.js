@@ -73,13 +73,13 @@ export class Views extends Room {
     by("grid").hidden = by("batch").hidden = view.places.length === 0;
     if (!view.places.length) this.nothing();
     this.grid.take(view.places, place < 0 ? 0 : view.places.indexOf(place));
+    if (top === undefined) this.grid.ask();
     this.review.looking.references(); // what stands around the grid takes its room before the grid is measured
     this.review.slices.draw();
     this.review.selected();
-    this.grid.lay(top ?? 0);
+    this.grid.lay({ top, cursor: true });
     this.remember();
     if (!view.places.length) by("none").querySelector("button")?.focus();
-    else if (top === undefined && this.grid.cursor) this.grid.to(this.grid.cursor, false);
     else this.grid.focus(); // last: the browser lays the page out for it
   }
 
