@@ -68,7 +68,8 @@ def test_a_form_that_one_script_cannot_have_is_refused_by_file_and_line(line: st
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('import { a } from "./nowhere.js";', "./review.js: ./nowhere.js has no a."),
+        ('import { a } from "./nowhere.js";', "./review.js: there is no module ./nowhere.js."),
+        ('import * as all from "./nowhere.js";', "./review.js: there is no module ./nowhere.js."),
         ('import { a, c, d as e } from "./other.js";', "./review.js: ./other.js has no c, d."),
         ('import { a } from "./review.js";\nexport const a = 1;', "nodes are in a cycle"),
     ],

@@ -55,7 +55,9 @@ def composed(files: Mapping[str, str]) -> str:
     modules = {name: _module(name, text) for name, text in files.items()}
     for name, module in modules.items():
         for other, wanted in module.takes.items():
-            if missing := set(wanted).difference(modules[other].gives if other in modules else ()):
+            if other not in modules:
+                raise ValueError(f"{name}: there is no module {other}.")
+            if missing := set(wanted).difference(modules[other].gives):
                 raise ValueError(f"{name}: {other} has no {', '.join(sorted(missing))}.")
     TopologicalSorter({name: module.takes for name, module in modules.items()}).prepare()
     parts = [f"$modules[{name!r}] = {module.text};\n" for name, module in modules.items()]
