@@ -284,9 +284,15 @@ class Stub:
         card = world.texts[n] if world.texts else (None, self.name(given), self.name(truth))
         reason = f"Its 10 nearest neighbours say {card[2]!r}, not {card[1]!r}."
         own = [one for one in self.said if one["n"] == n]
-        answers = [{"who": "ada", "at": "2026-11-21T15:00:00", **one} for one in own if one["action"] in STATES]
+        undone = {one["of"] for one in own if one["action"] == "undo"}
+        given_by = [one for one in own if one["action"] in STATES and one["op"] not in undone]
+        answers = [
+            {"who": "ada", "at": "2026-11-21T15:00:00", **one, "last": one is given_by[-1], "signed": None}
+            for one in given_by
+        ]
         if self.mine[n]:
-            answers.append({"who": "grace", "action": "keep", "label": None, "at": "2026-11-21T14:00:00", "op": "g"})
+            grace = {"who": "grace", "action": "keep", "label": None, "at": "2026-11-21T14:00:00", "op": "g"}
+            answers.append({**grace, "given": card[1], "last": True, "signed": None})
         return JSONResponse(
             {
                 "n": n,
@@ -318,6 +324,7 @@ class Stub:
                         "at": "2026-11-21T15:00:00",
                         "kind": "question",
                         "op": one["op"],
+                        "open": True,
                     }
                     for one in own
                     if one["action"] == "question"
@@ -377,14 +384,15 @@ class Stub:
         return PlainTextResponse(GUIDELINE, media_type="text/markdown")
 
     def signoff(self, request: Request, body: Any) -> Response:
+        _, given, label = self.world.texts[0] if self.world.texts else (None, self.name(1), self.name(0))
         one = {
             "op": "op-1",
             "n": 0,
             "item": "i0",
             "who": "lin",
             "action": "relabel",
-            "label": self.name(0),
-            "given": self.name(1),
+            "label": label,
+            "given": given,
         }
         two = {**one, "op": "op-2", "n": 1, "action": "keep", "label": None}
         lin = {"name": "lin", "answers": 12, "approved": 3, "returned": 1, "reversed": 0, "sample": [one, two]}

@@ -156,6 +156,41 @@ def test_what_others_said_is_shown_after_ones_own_vote(two: tuple[Browser, Brows
     assert {one["who"] for one in ann.ask("/api/item", v=ann.version, n=2).json()["answers"]} == {"ann", "rita"}
 
 
+def test_the_panel_lists_the_answers_that_stand_and_none_that_was_taken_back(
+    two: tuple[Browser, Browser, Path],
+) -> None:
+    ann, rita, _ = two
+
+    def listed(who: Browser) -> list[tuple[str, str, bool, str | None]]:
+        told = who.ask("/api/item", v=who.version, n=6).json()["answers"]
+        return [(one["who"], one["action"], one["last"], one["signed"]) for one in told]
+
+    first = ann.say({"n": 6, "action": "keep"})["saved"][0]
+    second = ann.say({"n": 6, "action": "relabel", "label": "1"})["saved"][0]
+    assert listed(ann) == [("ann", "keep", False, None), ("ann", "relabel", True, None)]
+    rita.say({"n": 6, "action": "approve", "of": second})
+    assert listed(rita) == [("ann", "keep", False, None), ("ann", "relabel", True, "approve")]
+    ann.say({"n": 6, "action": "undo", "of": second})
+    assert listed(ann) == listed(rita) == [("ann", "keep", True, None)]
+    ann.say({"n": 6, "action": "undo", "of": first})
+    assert listed(ann) == listed(rita) == []
+
+
+def test_a_dispute_is_settled_by_removing_the_item_too(two: tuple[Browser, Browser, Path]) -> None:
+    ann, rita, workspace = two
+    ann.say({"n": 8, "action": "remove"})
+    assert rita.say({"n": 8, "action": "keep"})["states"] == [[8, 3, 1]]
+    given = rita.ask("/api/item", v=rita.version, n=8).json()["given"]
+    told = rita.ask("/api/item", v=rita.version, n=8).json()["answers"]
+    assert [(one["action"], one["label"], one["given"]) for one in told] == [
+        ("remove", None, given),
+        ("keep", None, given),
+    ]
+    assert rita.say({"n": 8, "action": "resolve", "label": None})["states"] == [[8, 4, 1]]
+    (state,) = answers.state(journal.everything(workspace)).items.values()
+    assert (state.removed, state.disputed) == (True, False)
+
+
 def test_the_pictures_the_neighbours_and_the_plan_are_there(
     two: tuple[Browser, Browser, Path], toy_digits: Digits
 ) -> None:

@@ -31,6 +31,27 @@ def test_pairs_are_cards_of_two_columns_whose_suggestion_can_be_taken_or_written
         assert page.locator(".cell b").count() == 0
 
 
+def test_a_dispute_over_a_text_is_settled_by_either_text_by_a_third_or_by_removal(page: Page) -> None:
+    world = World([], toy(8, ["a", "b"], wrong=4).given, toy(8, ["a", "b"]).truth, role="reviewer")
+    world.texts = [("A man.", "Ein <b>Mann", "Ein Mann.")] * 8
+    with Stub(world) as stub:
+        page.goto(stub.link)
+        until(page, "document.body?.dataset.page", "plan")
+        for act, kept in ((None, "Ein Mann."), ("Take it", "Ein <b>Mann"), ("Remove the item", None)):
+            page.locator("#sign").click()
+            page.get_by_role("button", name="Settle").click()
+            assert page.locator("dialog .drafts b").all_inner_texts() == ["lin", "mo"]
+            assert page.locator("dialog .drafts .free").all_inner_texts() == ["Ein Mann.", "Ein <b>Mann"]
+            assert page.locator("dialog textarea").input_value() == "Ein Mann."
+            if act:
+                page.get_by_role("button", name=act).last.click()
+            if kept:
+                press(page, "Control+Enter")
+            until(page, "document.querySelectorAll('dialog').length", 0)
+            last = saved(page, stub, len(stub.said) or 1)[-1]
+            assert (last["n"], last["action"], last["label"]) == (2, "resolve", kept)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "kept"),
     [

@@ -94,7 +94,7 @@ def test_hostile_labels_are_words_everywhere(page: Page) -> None:
         until(page, "document.body?.dataset.page", "plan")
         assert page.evaluate("window.__xss") is None
         assert page.locator("main img[src='x'], svg, iframe, main script").count() == 0
-        assert HOSTILE[0] in " ".join(page.locator(".slice").all_inner_texts())
+        assert HOSTILE[0] in " ".join(page.locator(".slice").all_text_contents())
 
 
 def test_the_grid_tells_a_screen_reader_where_it_is_and_is_one_tab_stop(page: Page) -> None:

@@ -44,13 +44,13 @@ def test_hostile_class_names_notes_and_guideline_are_words_on_every_page(page: P
     (workspace / "guideline.md").write_text("\n\n".join(f"- {word}\n\n# {word}" for word in PAYLOADS))
     with review(workspace) as (_, link):
         opened(page, link)
-        plan = page.locator("#plan").inner_text()
+        plan = page.locator("#plan").text_content() or ""
         assert sum(f"given: {name}" in plan for name in PAYLOADS) >= 20
         harmless(page)
         turned(page, "queued=1")
         seen: set[str] = set()
         for _ in range(6):
-            seen |= set(page.locator(".cell .said").all_inner_texts())
+            seen |= set(page.locator(".cell .said").all_text_contents())
             page.keyboard.press("PageDown")
             page.wait_for_timeout(150)
         assert {name for name in PAYLOADS if name in seen or f"{name}?" in seen} == set(PAYLOADS)
@@ -64,7 +64,7 @@ def test_hostile_class_names_notes_and_guideline_are_words_on_every_page(page: P
             page.keyboard.press("ArrowRight")
         page.keyboard.press("/")
         until(page, "document.querySelectorAll('dialog li').length", 40)
-        assert set(page.locator("dialog li .said").all_inner_texts()) == set(PAYLOADS)
+        assert set(page.locator("dialog li .said").all_text_contents()) == set(PAYLOADS)
         page.keyboard.press("Escape")
         page.keyboard.press("1")
         page.keyboard.press("g")

@@ -71,6 +71,8 @@ def test_a_dispute_a_question_and_a_returned_answer_come_to_an_end(two: tuple[Pa
     said(rita, "It is a seven.")
     saved(rita)
 
+    assert ann.locator("#panel").get_by_role("button", name="Answer").count() == 0  # a reviewer's
+
     until(ann, MARKS.replace(".join('')", ".length"), 2, seconds=30)  # of what the others do a page asks every 10 s
     ann.locator("#home").click()
     ann.get_by_role("button", name="Look at what was sent back").click()
@@ -94,6 +96,40 @@ def test_a_dispute_a_question_and_a_returned_answer_come_to_an_end(two: tuple[Pa
     assert items[second] not in state
     assert (state[items[third]].y, state[items[third]].by) == ('"4"', ("ann",))
     met(lambda: len(journal.everything(workspace)), 8)
+
+
+def test_the_panel_forgets_what_was_taken_back_and_a_removal_settles_a_dispute(two: tuple[Page, Page, Path]) -> None:
+    ann, rita, workspace = two
+    turned(ann, "given=2")
+    n = int(ann.get_attribute("[aria-label^='1 of']", "data-n") or -1)
+    ann.keyboard.press("Enter")
+    ann.keyboard.press("ArrowLeft")
+    listed = "[...document.querySelectorAll('#panel .answers li')].map(row => row.innerText.split('\\n')[0]).join('|')"
+    until(ann, listed, "ann right")
+    labelled(ann, "4")
+    ann.keyboard.press("ArrowLeft")
+    until(ann, listed, "ann right|ann → 4")
+    assert ann.locator("#panel .answers button").count() == 1  # the earlier answer counts for nothing
+    ann.keyboard.press("z")
+    until(ann, listed, "ann right")
+    ann.locator("#panel .answers").get_by_role("button", name="Undo").click()
+    until(ann, "document.querySelectorAll('#panel .answers').length", 0)
+    until(ann, f"document.querySelector('[data-n=\"{n}\"]').dataset.state", "0")
+    ann.locator(f".cell[data-n='{n}']").click()
+    ann.keyboard.press("Delete")
+    saved(ann)
+
+    turned(rita, "given=2")
+    rita.keyboard.press("Enter")
+    saved(rita)
+    rita.keyboard.press("ArrowLeft")
+    rita.get_by_role("button", name="Settle the dispute").click()
+    rita.get_by_role("button", name="Remove the item").click()
+    saved(rita)
+    until(rita, f"document.querySelector('[data-n=\"{n}\"]').dataset.state", "4")
+    kept = journal.everything(workspace)
+    assert [one.action for one in kept] == ["keep", "relabel", "undo", "undo", "remove", "keep", "resolve"]
+    assert answers.state(kept).items[items_of(workspace)[n]].removed
 
 
 def labelled(page: Page, name: str) -> None:

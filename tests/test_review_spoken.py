@@ -92,6 +92,7 @@ def test_a_question_waits_for_an_answer_and_a_withdrawn_one_for_nobody() -> None
         ("ann", "question", "Is it a fox?"),
         ("rita", "answer", "Yes."),
     ]
+    assert [[row["open"] for row in threads.thread(said)] for said in ([asked], both)] == [[True], [False, False]]
 
 
 def test_what_was_returned_waits_for_its_author_to_decide_again() -> None:
@@ -99,4 +100,27 @@ def test_what_was_returned_waits_for_its_author_to_decide_again() -> None:
     assert threads.returned([kept, back]) == [back]
     assert threads.returned([kept, back, line("k2", "keep", "bob")]) == [back]
     assert threads.returned([kept, back, line("k2", "relabel", "ann", y='"fox"')]) == []
-    assert threads.approved([kept, line("p1", "approve", "rita", of="k1")]) == {"k1"}
+
+
+def test_an_answer_is_signed_by_the_later_of_approve_and_return() -> None:
+    kept, back = line("k1", "keep", "ann"), line("r1", "return", "rita", of="k1", note="Look at the tail.")
+    approved = line("p1", "approve", "rita", of="k1")
+    assert threads.signed([kept, approved]) == {"k1": "approve"}
+    assert threads.signed([kept, approved, back]) == {"k1": "return"}
+    assert threads.signed([kept, approved, back, line("u1", "undo", "rita", of="r1")]) == {"k1": "approve"}
+
+
+def test_what_was_taken_back_was_never_answered_and_a_later_answer_is_the_last_word() -> None:
+    first, second = line("a1", "keep", "ann"), line("a2", "relabel", "ann", y='"fox"')
+    other, asked = line("b1", "unsure", "bob"), line("q1", "question", "bob", note="Is it?")
+    assert threads.answered([first, other, asked]) == [(first, True), (other, True)]
+    assert threads.answered([first, other, second]) == [(first, False), (other, True), (second, True)]
+    undo = line("u1", "undo", "ann", of="a2")
+    assert threads.answered([first, second, undo]) == [(first, True)]
+    assert threads.answered([first, second, undo, line("u2", "undo", "ann", of="a1")]) == []
+    assert threads.answered([first, second, undo, line("u2", "undo", "ann", of="u1")]) == [
+        (first, False),
+        (second, True),
+    ]
+    settled = line("s1", "resolve", "ann", y='"cat"')
+    assert threads.answered([first, settled]) == [(first, False)]  # the settling itself is in the thread

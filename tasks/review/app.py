@@ -21,7 +21,7 @@ from . import plan as plans
 from . import shell, threads
 from .catalogue import Catalogue
 from .claims import Claims
-from .closing import worded
+from .closing import shown, worded
 from .desk import Desk, Stale, voted
 from .refusal import STALE, Refused, told
 from .sessions import Session
@@ -107,7 +107,7 @@ class _Asked:
             _, content = desk.modality.preview(desk.content(catalogue, n))
             text = content.decode("utf-8", "replace") if desk.tiles is None else ""
             said = desk.suggestion(catalogue, n, person)
-            cards.append({"n": n, "text": text, "label": _shown(desk.kind.show, catalogue.ys[n]), "suggestion": said})
+            cards.append({"n": n, "text": text, "label": shown(desk.kind.show, catalogue.ys[n]), "suggestion": said})
         return JSONResponse(cards)
 
     def item(self, request: Request) -> Response:
@@ -116,19 +116,22 @@ class _Asked:
         person, role = request.state.session.name, request.state.session.role
         blind = item in desk.blind.of(person)
         said = [v for v in desk.logs.about(item) if v.reviewer == person or (v.action != GOLD and not blind)]
-        seen = voted(said, person) or role == "reviewer"
-        shown = [v for v in said if v.action not in threads.SPOKEN and (seen or v.reviewer == person)]
+        seen, signed = voted(said, person) or role == "reviewer", threads.signed(said)
         findings = desk.evidence.drawn() if blind else desk.evidence.findings(item)
         return JSONResponse(
             {
                 "n": n,
-                "given": _shown(desk.kind.show, catalogue.ys[n]),
+                "given": shown(desk.kind.show, catalogue.ys[n]),
                 "suggestion": desk.suggestion(catalogue, n, person),
                 "p_wrong": round(float(catalogue.columns["p_wrong"][n]), 4),
                 **desk.evidence.delivered(item),
                 "findings": [_in_words(desk.kind.show, one) for one in findings],
                 "near": desk.near(catalogue, n, person),
-                "answers": [_answer(desk.kind.show, verdict) for verdict in shown],
+                "answers": [
+                    _answer(desk.kind.show, verdict) | {"last": last, "signed": signed.get(verdict.op)}
+                    for verdict, last in threads.answered(said)
+                    if seen or verdict.reviewer == person
+                ],
                 "thread": threads.thread(said),
             }
         )
@@ -245,13 +248,11 @@ def _number(request: Request, name: str, otherwise: int) -> int:
     return int(raw)
 
 
-def _shown(show: Callable[[str], str], y: str) -> str | None:
-    return None if y == "null" else show(y)
-
-
 def _in_words(show: Callable[[str], str], finding: dict[str, Any]) -> dict[str, Any]:
-    y = finding["suggestion"]
-    return finding | {"severity": round(float(finding["severity"]), 4), "suggestion": None if y is None else show(y)}
+    return finding | {
+        "severity": round(float(finding["severity"]), 4),
+        "suggestion": shown(show, finding["suggestion"]),
+    }
 
 
 def _answer(show: Callable[[str], str], verdict: Verdict) -> dict[str, Any]:
@@ -260,6 +261,7 @@ def _answer(show: Callable[[str], str], verdict: Verdict) -> dict[str, Any]:
         "who": verdict.reviewer,
         "action": action,
         "label": None if verdict.y is None or action == "keep" else worded(show, action, verdict.y),
+        "given": shown(show, (verdict.seen or {}).get("y")),
         "at": verdict.at,
         "op": verdict.op,
         "of": verdict.of,

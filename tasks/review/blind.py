@@ -115,7 +115,7 @@ class Blind:
 
     def kept_as(self, verdict: Verdict) -> Verdict:
         """The verdict as it is kept: one about a gold item measures its author and touches no label."""
-        if verdict.action not in (*answers.DECISIONS, "unsure"):
+        if verdict.action not in answers.OPINIONS:
             return verdict
         item = answers.item_of(verdict.subject) or ""
         delivered = self._shown(verdict.reviewer).get(item)  # one item's, not all: a batch has thousands

@@ -70,7 +70,7 @@ class _Closing:
             one["n"] = catalogue.place.get(one["item"])
         for one in (*samples, *(answer for dispute in told["disputes"] for answer in dispute["answers"])):
             one["label"] = None if one["y"] is None else worded(desk.kind.show, one["action"], one["y"])
-            one["given"] = None if one["seen"] in (None, "null") else desk.kind.show(one["seen"])
+            one["given"] = shown(desk.kind.show, one["seen"])
         return JSONResponse(told)
 
     def changes(self, request: Request) -> Response:
@@ -93,6 +93,11 @@ class _Closing:
         refusal.reviewer(request, "Publishing")
         if not self._publisher.able:
             raise Refused(404, NO_PUBLISH)
+
+
+def shown(show: Callable[[str], str], y: str | None) -> str | None:
+    """A label; None where there is none."""
+    return None if y in (None, "null") else show(y)
 
 
 def worded(show: Callable[[str], str], action: str, y: str) -> str:

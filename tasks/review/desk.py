@@ -272,5 +272,4 @@ def counts(said: Sequence[Verdict], person: str) -> int:
 def voted(said: Sequence[Verdict], person: str) -> int:
     """1 if this person has answered; what others said is no secret to them any more."""
     undone = answers.undone_ops(said)
-    decided = (*answers.DECISIONS, "unsure")
-    return int(any(v.reviewer == person and v.action in decided and v.op not in undone for v in said))
+    return int(any(v.reviewer == person and v.action in answers.OPINIONS and v.op not in undone for v in said))

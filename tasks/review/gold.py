@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..answers import DECISIONS, ItemState, item_of, undone_ops
+from ..answers import OPINIONS, ItemState, item_of, undone_ops
 from ..interval import wilson
 from ..model import GOLD, Verdict
 
@@ -42,7 +42,7 @@ def settling(said: Sequence[Verdict], one: ItemState | None, person: str) -> str
     """
     if one is None or not one.answered or one.disputed or one.unsure or one.removed or one.accepted or one.y is None:
         return None
-    if any(v.reviewer == person and v.action in (*DECISIONS, "unsure", "approve") for v in said):
+    if any(v.reviewer == person and v.action in (*OPINIONS, "approve") for v in said):
         return None
     undone = undone_ops(said)
     author = {verdict.op: verdict.reviewer for verdict in said}

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..answers import DECISIONS, ItemState, item_of, undone_ops
+from ..answers import OPINIONS, ItemState, item_of, undone_ops
 from ..model import MACHINE, Verdict
 from . import threads
 
@@ -23,9 +23,7 @@ def signoff(said: Sequence[Verdict], items: Mapping[str, ItemState], labelers: I
     for verdict in said:
         if (item := item_of(verdict.subject)) is not None:
             about.setdefault(item, []).append(verdict)
-    undone = undone_ops(said)
-    signed = {v.of: v.action for v in said if v.action in ("approve", "return") and v.op not in undone}
-    latest = _latest(said, undone)
+    signed, latest = threads.signed(said), _latest(said)
     return {
         "labelers": [_labeler(name, latest.get(name, {}), signed, items) for name in labelers],
         "disputes": [
@@ -41,20 +39,21 @@ def signoff(said: Sequence[Verdict], items: Mapping[str, ItemState], labelers: I
     }
 
 
-def _latest(said: Sequence[Verdict], undone: set[str]) -> dict[str, dict[str, Verdict]]:
+def _latest(said: Sequence[Verdict]) -> dict[str, dict[str, Verdict]]:
     """Person -> item -> their answer that counts."""
+    undone = undone_ops(said)
     found: dict[str, dict[str, Verdict]] = {}
     for verdict in said:
         item = item_of(verdict.subject)
         if item is None or verdict.op in undone or verdict.reviewer == MACHINE:
             continue
-        if verdict.action in (*DECISIONS, "unsure"):
+        if verdict.action in OPINIONS:
             found.setdefault(verdict.reviewer, {})[item] = verdict
     return found
 
 
 def _labeler(
-    name: str, mine: Mapping[str, Verdict], signed: Mapping[str | None, str], items: Mapping[str, ItemState]
+    name: str, mine: Mapping[str, Verdict], signed: Mapping[str, str], items: Mapping[str, ItemState]
 ) -> dict[str, Any]:
     waiting = [verdict for verdict in mine.values() if verdict.op not in signed]
     drawn = sorted(waiting, key=lambda verdict: hashlib.sha256(verdict.op.encode()).digest())[:SAMPLE]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..answers import DECISIONS, ItemState, item_of, undone_ops
+from ..answers import OPINIONS, ItemState, item_of, undone_ops
 from ..model import Verdict
 from . import threads
 from .gold import gold
@@ -35,7 +35,7 @@ def summary(said: Sequence[Verdict], items: Mapping[str, ItemState], person: str
         if verdict.reviewer == person and verdict.op not in undone:
             if verdict.action == "question":
                 asked.append(verdict)
-            elif verdict.action in (*DECISIONS, "unsure"):
+            elif verdict.action in OPINIONS:
                 latest[item] = verdict
     own = gold(said, items).get(person)
     return {

@@ -1,4 +1,4 @@
-"""What is being asked about an item, and what was sent back? Pure functions of one item's verdicts, oldest first.
+"""What was answered and asked about an item, and what was sent back? Pure functions of its verdicts, oldest first.
 
 question  parks the item until somebody who may gives an `answer` of it
 return    sends an op back to its author, with a reason, until they have decided again
@@ -8,12 +8,14 @@ approve   says that an op is right; it changes no label
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ..answers import DECISIONS, item_of, undone_ops
+from ..answers import OPINIONS, item_of, undone_ops
 from ..model import GOLD, Verdict
 
 BATCHES = 50
-TAKEN_BACK = (*DECISIONS, "unsure", "question", "issue", GOLD)
+ANSWERS = (*OPINIONS, GOLD)
+TAKEN_BACK = (*ANSWERS, "question", "issue")
 SPOKEN = ("question", "answer", "issue", "return", "approve", "resolve")
 
 
@@ -41,14 +43,21 @@ def returned_to(said: Sequence[Verdict]) -> dict[str, Verdict]:
     for verdict in counting:
         if verdict.action == "return" and verdict.of in author:
             back[author[verdict.of]] = verdict
-        elif verdict.action in (*DECISIONS, "unsure"):
+        elif verdict.action in OPINIONS:
             back.pop(verdict.reviewer, None)
     return back
 
 
-def approved(said: Sequence[Verdict]) -> set[str]:
-    """The ops that a reviewer has approved."""
-    return {verdict.of for verdict in _counting(said) if verdict.action == "approve" and verdict.of}
+def answered(said: Sequence[Verdict]) -> list[tuple[Verdict, bool]]:
+    """What people answered and nobody took back, each with whether it is that person's last word."""
+    counting = [verdict for verdict in _counting(said) if verdict.action in ANSWERS]
+    last = {verdict.reviewer: verdict.op for verdict in counting}
+    return [(verdict, last[verdict.reviewer] == verdict.op) for verdict in counting if verdict.action not in SPOKEN]
+
+
+def signed(said: Sequence[Verdict]) -> dict[str, str]:
+    """Op -> `approve` or `return`, the later one of those that were said of it."""
+    return {v.of: v.action for v in _counting(said) if v.action in ("approve", "return") and v.of}
 
 
 def recent(said: Sequence[Verdict], person: str, place: Mapping[str, int]) -> list[list[tuple[str, int]]]:
@@ -65,8 +74,12 @@ def recent(said: Sequence[Verdict], person: str, place: Mapping[str, int]) -> li
     return list(batches.values())[-BATCHES:]
 
 
-def thread(said: Sequence[Verdict]) -> list[dict[str, str]]:
-    """What people wrote about the item, oldest first: {"who", "kind", "text", "at", "op", "of"}."""
+def thread(said: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """What people wrote about the item, oldest first: {"who", "kind", "text", "at", "op", "of", "open"}.
+
+    "open": it is a question, and nobody has answered it.
+    """
+    waiting = {asked.op for asked in open_questions(said)}
     return [
         {
             "who": verdict.reviewer,
@@ -75,6 +88,7 @@ def thread(said: Sequence[Verdict]) -> list[dict[str, str]]:
             "at": verdict.at,
             "op": verdict.op,
             "of": verdict.of or "",
+            "open": verdict.op in waiting,
         }
         for verdict in _counting(said)
         if verdict.action in SPOKEN

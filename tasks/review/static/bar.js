@@ -1,6 +1,6 @@
 // What would an answer touch, and what are the answers? The bar below the grid, which a mouse or a finger can use.
 
-import { by, el, number, said } from "./dom.js";
+import { by, el, named, number, said } from "./dom.js";
 import { Room } from "./room.js";
 
 export class Bar extends Room {
@@ -25,15 +25,15 @@ export class Bar extends Room {
       onclick: () => { this.review.hands.act(name, argument); } }, el("kbd", {}, key), words);
     const several = this.selection.range !== null || this.selection.flags.size > 0;
     const hint = n === undefined ? null : this.review.labels.suggestion(n);
-    const rows = [act("⏎", "Right", "keep"), act("1", several ? "Their suggestion" : (hint === null ? "No suggestion" : said(hint)), "label", 1, hint === null && !several ? "dim" : "suggested")];
+    const labels = [act("⏎", "Right", "keep"), act("1", several ? "Their suggestion" : (hint === null ? "No suggestion" : (widget.keyed ? named : said)(hint)), "label", 1, hint === null && !several ? "dim" : "suggested")];
     for (let key = 2; key <= 9 && widget.keyed; key++) {
       const label = this.review.labels.onKey(key);
-      if (label !== undefined) rows.push(act(key, said(label), "label", key, this.review.labels.pins.has(key) ? "pinned" : ""));
+      if (label !== undefined) labels.push(act(key, named(label), "label", key, this.review.labels.pins.has(key) ? "pinned" : ""));
     }
-    rows.push(act("/", widget.verb, "search"), act("0", "Not sure", "unsure"));
-    if (this.catalogue.classes.length) rows.push(act("a", "Several", "ambiguous"));
-    rows.push(act("Del", "Remove", "remove"), act("x", "Flag", "flag"), act("f", "Similar", "similar"), act("q", "Ask", "question"),
+    const others = [act("/", widget.verb, "search"), act("0", "Not sure", "unsure")];
+    if (this.catalogue.classes.length) others.push(act("a", "Several", "ambiguous"));
+    others.push(act("Del", "Remove", "remove"), act("x", "Flag", "flag"), act("f", "Similar", "similar"), act("q", "Ask", "question"),
       act("p", "Pattern", "pattern"), act("z", "Undo", "undo"), act("i", "Evidence", "panel"));
-    by("acts").replaceChildren(...rows);
+    by("acts").replaceChildren(el("div", { class: "labelled" }, ...labels), el("div", { class: "others" }, ...others));
   }
 }

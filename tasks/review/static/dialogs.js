@@ -1,9 +1,10 @@
 // What does the page ask? One dialog at a time, each a promise: the answer, or null when it was left with Escape.
 
-import { by, el, many, number, said } from "./dom.js";
+import { by, el, many, named, number, said } from "./dom.js";
 import { KEYS } from "./keys.js";
 import { crisp } from "./panel.js";
 
+export const REMOVED = Symbol("the item is removed");
 const SHOWN = 200; // of a thousand classes; the search narrows them
 
 export function ask(title, body, { wide = false, start } = {}) {
@@ -31,8 +32,10 @@ export function ask(title, body, { wide = false, start } = {}) {
 
 export const isOpen = () => by("dialogs").childElementCount > 0;
 
-// rows: [[value, count or null]]; several: the values come as a list. extra: {title, act(value)} beside each row
-export function pick(title, rows, { several = false, chosen = [], unit = "item", hint = "", pinned = null } = {}) {
+const remover = (close) => el("button", { type: "button", onclick: () => close(REMOVED) }, "Remove the item");
+
+// rows: [[value, a count, words or null]]; several: the values come as a list; pinned: {has(value), toggle(value)}
+export function pick(title, rows, { several = false, chosen = [], hint = "", pinned = null, removal = false } = {}) {
   return ask(title, (close) => {
     const picked = new Set(chosen);
     const list = el("ul", { role: "listbox", id: "choices", "aria-multiselectable": several, "aria-label": title });
@@ -56,7 +59,7 @@ export function pick(title, rows, { several = false, chosen = [], unit = "item",
         const row = el("li", { role: "option", id: `choice-${k}`, class: k === at ? "at" : "", onclick: () => take(value),
           "aria-selected": several ? picked.has(value) : k === at },
         several ? el("i", { class: "tick", "aria-hidden": "true" }, picked.has(value) ? "✓" : "") : null,
-        said(value), count === null ? null : el("span", { class: "count" }, number(count)));
+        named(value), count === null ? null : el("span", { class: "count" }, typeof count === "number" ? number(count) : said(count)));
         if (pinned) {
           const on = pinned.has(value);
           row.append(el("button", { type: "button", class: on ? "pin on" : "pin", tabindex: "-1", "aria-pressed": on,
@@ -84,23 +87,26 @@ export function pick(title, rows, { several = false, chosen = [], unit = "item",
       }
     });
     const save = several ? el("footer", {}, el("span", { class: "soft" }, "Enter ticks, Ctrl+Enter saves"),
-      el("button", { type: "button", class: "main", onclick: () => close([...picked]) }, "Save")) : null;
+      el("button", { type: "button", class: "main", onclick: () => close([...picked]) }, "Save")) : removal ? el("footer", { class: "choices" }, remover(close)) : null;
     draw();
     return el("div", { class: "picker" }, input, list, note, save);
   });
 }
 
-// a few words: a question, a pattern, a corrected text
-export function write(title, { text = "", hint = "", save = "Save", empty = false } = {}) {
+// a few words: a question, a pattern, a corrected text; drafts: [[text, whose]] to begin from
+export function write(title, { text = "", hint = "", save = "Save", drafts = [], removal = false } = {}) {
   return ask(title, (close) => {
     const area = el("textarea", { rows: "4", "aria-label": title, maxlength: "1900", dir: "auto" });
     area.value = text;
-    const send = () => (area.value.trim() || empty ? close(area.value.trim()) : area.focus());
+    const send = () => (area.value.trim() ? close(area.value.trim()) : area.focus());
     area.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send();
     });
-    return el("div", {}, hint ? el("p", { class: "soft" }, hint) : null, area, el("footer", {},
-      el("span", { class: "soft" }, "Ctrl+Enter saves"), el("button", { type: "button", class: "main", onclick: send }, save)));
+    const take = (draft) => { area.value = draft; area.focus(); };
+    const begin = drafts.length ? el("ul", { class: "drafts" }, ...drafts.map(([draft, whose]) => el("li", {}, el("b", {}, said(whose)),
+      said(draft, "free"), el("button", { type: "button", onclick: () => take(draft) }, "Take it")))) : null;
+    return el("div", {}, hint ? el("p", { class: "soft" }, hint) : null, begin, area, el("footer", {},
+      el("span", { class: "soft" }, "Ctrl+Enter saves"), removal ? remover(close) : null, el("button", { type: "button", class: "main", onclick: send }, save)));
   });
 }
 

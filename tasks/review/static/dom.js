@@ -21,6 +21,23 @@ export const percent = (share) => `${Math.round(100 * share)} %`;
 // a label or another word out of the data: its own direction, never markup
 export const said = (text, kind = "") => el("bdi", { class: `said ${kind}`, title: text }, text);
 
+// a name on one line, which may be too narrow for it
+export const named = (name, kind = "") => line(said(name, kind), name);
+
+const ROOM = 20; // letters that have room nearly everywhere
+const END = 6;
+const APART = /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{N}\p{P}\p{S}\p{Zs}]+$/u; // letters that may stand alone
+
+// words into an element of one line: names of one family differ at their ends, so what is too long loses its middle
+export function line(node, words, room = ROOM) {
+  const letters = words.length > room && APART.test(words) ? [...words] : [];
+  const parted = letters.length > room;
+  node.classList.toggle("parted", parted);
+  if (parted) node.replaceChildren(el("span", { class: "head" }, letters.slice(0, -END).join("")), el("span", {}, letters.slice(-END).join("")));
+  else node.textContent = words;
+  return node;
+}
+
 // RFC 4122, version 4; crypto.randomUUID is missing where the page comes over plain http from another machine
 export function uuid() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,7 +1,7 @@
 // How does a person look closer? The evidence beside the grid, the whole item, sure examples, the guideline, the size.
 
 import * as ask from "./dialogs.js";
-import { by, el, said, tell } from "./dom.js";
+import { by, el, named, tell } from "./dom.js";
 import { SIZES } from "./grid.js";
 import { Room } from "./room.js";
 import * as settings from "./settings.js";
@@ -66,7 +66,7 @@ export class Looking extends Room {
     by("refs").hidden = k < 0 || this.me.cards;
     if (by("refs").hidden) return;
     const pics = [0, 1, 2].map(() => el("div", { class: "pic", role: "img", "aria-label": `Example of ${label}` }));
-    by("refs").replaceChildren(el("span", { class: "soft" }, "Sure examples of"), said(label, "is"), ...pics);
+    by("refs").replaceChildren(el("span", { class: "soft" }, "Sure examples of"), named(label, "is"), ...pics);
     try {
       const { places: three } = await json(query("/api/references", { v: this.catalogue.version, class: k }));
       if (!three.length) by("refs").firstChild.textContent = "Nobody has confirmed an example of";

@@ -41,7 +41,7 @@ export class Pages extends Room {
       await signoff(by("signoff"), this.catalogue, this.me, {
         approve: (n, op) => Boolean(this.answering.give([n], "approve", { of: op })),
         back: (n, op) => this.review.verdicts.noted([n], "return", "Return it: why?", { of: op }),
-        resolve: (n) => this.review.verdicts.resolve(n),
+        resolve: (n, answers) => this.review.verdicts.resolve(n, answers),
         reply: (n, op) => this.review.verdicts.noted([n], "answer", "Answer the question", { of: op }),
         look: (n) => ask.picture(this.catalogue.given(n) ?? "The item", places("/api/asset", this.catalogue.version, [n])),
       });

@@ -1,6 +1,6 @@
 // What is there to do today? How many items, how long it takes, and the worst slices first.
 
-import { el, many, number, percent, said } from "./dom.js";
+import { el, many, named, number, percent } from "./dom.js";
 
 // the server's filter, with classes by number or name, as the grid's slice
 export function sliceOf(filter, catalogue) {
@@ -16,14 +16,15 @@ export function sliceOf(filter, catalogue) {
 }
 
 export function plan(root, told, catalogue, { begin, all }) {
-  const tile = (figure, what) => el("div", {}, el("b", {}, figure), el("span", {}, what));
+  const tile = (figure, what) => el("div", {}, el("b", {}, number(figure)), el("span", {}, what));
+  const minutes = told.items ? Math.max(1, Math.round(told.minutes)) : 0;
   const done = catalogue.mine.reduce((sum, one) => sum + one, 0);
   const worst = Math.max(1, ...told.slices.map((slice) => slice.expected || 0));
   const rows = told.slices.map((slice) => {
     const bar = el("i", { class: "ok" });
     bar.style.width = `${Math.round((100 * (slice.expected || 0)) / worst)}%`;
     const act = el("button", { type: "button", class: "slice", onclick: () => begin(sliceOf(slice.filter, catalogue)) },
-      el("span", { class: "title" }, said(slice.title)), el("span", { class: "split", "aria-hidden": "true" }, bar),
+      el("span", { class: "title" }, named(slice.title)), el("span", { class: "split", "aria-hidden": "true" }, bar),
       el("span", { class: "n" }, many(slice.items, "item")),
       el("span", { class: "n soft" }, `about ${number(Math.round(slice.expected))} wrong`));
     return el("li", {}, act);
@@ -40,11 +41,11 @@ export function plan(root, told, catalogue, { begin, all }) {
   const returned = back ? el("section", { class: "stop back" }, el("p", {}, `↩ ${many(back, "answer was", "answers were")} sent back, with a reason. `,
     el("button", { type: "button", onclick: () => begin({ state: "returned" }) }, "Look at what was sent back"))) : null;
   root.replaceChildren(...[el("h1", {}, "Today"),
-    el("p", { class: "soft" }, told.items ? `${many(told.items, "item")}, about ${many(Math.max(1, Math.round(told.minutes)), "minute")}. The worst first.` : "Nothing waits for you."),
-    el("div", { class: "strip" }, tile(number(told.items), "items to look at"), tile(number(Math.round(told.minutes)), "minutes, about"),
-      tile(number(told.slices.length), "slices"), tile(number(done), "answered by you")), returned, stop,
+    el("p", { class: "soft" }, told.items ? `${many(told.items, "item")}, about ${many(minutes, "minute")}. The worst first.` : "Nothing waits for you."),
+    el("div", { class: "strip" }, tile(told.items, told.items === 1 ? "item to look at" : "items to look at"), tile(minutes, minutes === 1 ? "minute, about" : "minutes, about"),
+      tile(told.slices.length, told.slices.length === 1 ? "slice" : "slices"), tile(done, "answered by you")), returned, stop,
     el("section", {}, el("h2", {}, "Worst slices first"), rows.length ? el("ol", { class: "slices" }, ...rows) : nothing),
     el("p", { class: "acts" },
       first ? el("button", { type: "button", class: "main", id: "start", onclick: () => begin(sliceOf(first.filter, catalogue)) }, "Start with the worst") : null,
-      catalogue.n ? el("button", { type: "button", id: "all", onclick: all }, `All ${many(catalogue.n, "item")}`) : null)].filter(Boolean));
+      catalogue.n ? el("button", { type: "button", id: "all", onclick: all }, catalogue.n === 1 ? "The only item" : `All ${many(catalogue.n, "item")}`) : null)].filter(Boolean));
 }

@@ -1,9 +1,10 @@
 // How does an item look as a tile? A piece of a sheet of 60 and two lines: the label, and what it is or might become.
 
-import { el, percent, said } from "./dom.js";
+import { el, line, percent, said } from "./dom.js";
 import { blob, places } from "./wire.js";
 
 const WORDS = 44; // pixels of caption under a tile
+const ROOM = 9; // letters that a small tile has room for
 const DOUBT = 0.05; // p_wrong from which a tile names the suggestion
 
 export const cards = false;
@@ -43,9 +44,11 @@ export function caption({ n, pic, lines: [first, second] }, catalogue, now) {
   const changed = now && now !== given;
   const odd = hint !== null && hint !== given && catalogue.wrong(n) >= DOUBT;
   first.className = changed ? "said was" : "said is";
-  first.textContent = first.title = given ?? "no label";
+  first.title = given ?? "no label";
+  line(first, first.title, ROOM);
   second.className = changed ? "said to" : "said hint";
-  second.textContent = second.title = changed ? `→ ${now}` : odd ? `${hint}?` : "";
+  second.title = changed ? now : odd ? hint : "";
+  line(second, changed ? `→ ${now}` : odd ? `${hint}?` : "", ROOM);
   second.hidden = !changed && !odd;
   pic.dataset.p = odd ? percent(catalogue.wrong(n)) : "";
 }

@@ -1,7 +1,7 @@
 // What is a slice made of? Its parts as chips: take one away, add one, go to the next value.
 
 import * as ask from "./dialogs.js";
-import { by, el, many, said, tell } from "./dom.js";
+import { by, el, many, named, tell } from "./dom.js";
 import { Room } from "./room.js";
 
 export class Slices extends Room {
@@ -10,16 +10,17 @@ export class Slices extends Room {
     const chips = Object.entries(this.review.views.slice).filter(([kind]) => kind !== "open").map(([kind, value]) => {
       const name = kinds[kind] ?? kind.replace("group:", "");
       const change = value === true ? null : () => this.choose(kind);
-      const words = value === true ? name : [el("small", {}, name), said(value)];
+      const words = value === true ? name : [el("small", {}, name), named(value)];
       return el("span", { class: "chip" }, el("button", { type: "button", class: "value", onclick: change ?? (() => {}) }, ...[words].flat()),
         el("button", { type: "button", class: "off", "aria-label": `Take away ${name} ${value}`, onclick: () => this.without(kind) }, "×"));
     });
     if (this.review.views.similar !== undefined) {
-      chips.push(el("span", { class: "chip similar" }, el("span", { class: "value" }, "similar to one ", said(this.catalogue.given(this.review.views.similar) ?? "item")),
+      chips.push(el("span", { class: "chip similar" }, el("span", { class: "value" }, "similar to one ", named(this.catalogue.given(this.review.views.similar) ?? "item")),
         el("button", { type: "button", class: "off", "aria-label": "Back", onclick: () => this.review.views.back() }, "Esc")));
     }
     const more = this.review.views.similar === undefined ? [el("button", { type: "button", id: "more", onclick: () => this.add() }, chips.length ? "+" : "Slice +")] : [];
     by("slices").replaceChildren(...chips, ...more);
+    by("slices").classList.toggle("chips", chips.length > 0);
     by("count").textContent = many(this.grid.order.length, "item");
   }
 

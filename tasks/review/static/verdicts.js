@@ -103,9 +103,15 @@ export class Verdicts extends Room {
     tell("Raised as an issue for the guideline.");
   }
 
-  async resolve(n) {
-    const label = await this.review.widget.settled(this.review.labels);
-    return label !== null && Boolean(this.answering.give([n], "resolve", { label }));
+  // answers: [{who, action, label, given}] that differ
+  async resolve(n, answers) {
+    const sides = new Map(); // label -> who holds it
+    for (const { who, action, label, given } of answers) {
+      const held = action === "keep" ? given : label;
+      if (held !== null) sides.set(held, [...(sides.get(held) ?? []), who]);
+    }
+    const label = await this.review.widget.settled(this.review.labels, [...sides].map(([held, people]) => [held, people.join(", ")]));
+    return label !== null && Boolean(this.answering.give([n], "resolve", { label: label === ask.REMOVED ? null : label }));
   }
 
   undo() {

@@ -17,5 +17,10 @@ export async function wanted(labels) {
   return label === null ? null : [label, label];
 }
 
-// the label that ends a dispute, or null
-export const settled = (labels) => ask.pick("Which label is right?", labels.all());
+// the label that ends a dispute, null, or ask.REMOVED; sides: [[label, who]]
+export function settled(labels, sides) {
+  const all = labels.all();
+  const first = sides.filter(([label]) => all.some(([name]) => name === label));
+  const rest = all.filter(([label]) => !first.some(([name]) => name === label));
+  return ask.pick("Which label is right?", [...first, ...rest], { removal: true });
+}

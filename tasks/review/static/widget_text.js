@@ -25,4 +25,5 @@ export async function wanted(labels) {
   return label === null ? null : [label, "the text you wrote"];
 }
 
-export const settled = () => ask.write("The right text");
+// the text that ends a dispute, null, or ask.REMOVED; sides: [[text, who]]
+export const settled = (labels, sides) => ask.write("The right text", { text: sides[0]?.[0] ?? "", drafts: sides, removal: true });
