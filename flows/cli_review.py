@@ -40,15 +40,15 @@ def review(
     Example: assay review --reviewer maria
     """
     root = open_workspace(workspace)
-    from tasks.review import guard, people
+    from tasks.review import hosts, people
 
     known = people.people(root)
-    if guard.is_loopback(host):
+    if hosts.is_loopback(host):
         reviewer = people.at_this_machine(known, reviewer)
     elif reviewer is not None:
         people.check_person(reviewer)
     names = tuple(allow or ())
-    guard.hosts_of(host, names, known)  # a sentence before anything is loaded
+    hosts.hosts_of(host, names, known)  # a sentence before anything is loaded
     from tasks.review import served, server
 
     if (there := served.find(root)) is not None:

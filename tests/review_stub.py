@@ -287,12 +287,12 @@ class Stub:
         undone = {one["of"] for one in own if one["action"] == "undo"}
         given_by = [one for one in own if one["action"] in STATES and one["op"] not in undone]
         answers = [
-            {"who": "ada", "at": "2026-11-21T15:00:00", **one, "last": one is given_by[-1], "signed": None}
+            {"who": "ada", "at": "2026-11-21T15:00:00", **one, "stands": one is given_by[-1], "signed": None}
             for one in given_by
         ]
         if self.mine[n]:
             grace = {"who": "grace", "action": "keep", "label": None, "at": "2026-11-21T14:00:00", "op": "g"}
-            answers.append({**grace, "given": card[1], "last": True, "signed": None})
+            answers.append({**grace, "stands": True, "signed": None})
         return JSONResponse(
             {
                 "n": n,
@@ -317,6 +317,7 @@ class Stub:
                     for m in self.near(n)[1:6]
                 ],
                 "answers": answers,
+                "sides": [],
                 "thread": [
                     {
                         "who": "ada",
@@ -397,6 +398,7 @@ class Stub:
         two = {**one, "op": "op-2", "n": 1, "action": "keep", "label": None}
         lin = {"name": "lin", "answers": 12, "approved": 3, "returned": 1, "reversed": 0, "sample": [one, two]}
         dispute = {"item": "i2", "n": 2, "answers": [one, {**two, "who": "mo"}]}
+        dispute["sides"] = [[label, ["lin"]], [given, ["mo"]], [None, ["mo"]]]
         question = {
             "item": "i3",
             "n": 3,

@@ -22,7 +22,7 @@ from test_cli import assay, sentence
 
 from flows.address import free_port
 from tasks import versions
-from tasks.review import guard, people, served
+from tasks.review import guard, hosts, people, served
 from tasks.review.server import Further, reachable, reviewing
 from tasks.review.sessions import Sessions
 
@@ -172,15 +172,15 @@ def asked(app: Starlette, host: str, path: str) -> httpx.Response:
 
 
 def test_this_machine_reads_figures_without_a_session_and_nobody_else_does(workspace: Path) -> None:
-    hosts = (*guard.LOOPBACK, "review.example.org")
-    with reviewing(workspace, Sessions(workspace), hosts, lambda: AT, further=FURTHER, stay=True) as app:
+    names = (*hosts.LOOPBACK, "review.example.org")
+    with reviewing(workspace, Sessions(workspace), names, lambda: AT, further=FURTHER, stay=True) as app:
         got = {(host, path): asked(app, host, path).status_code for host, path in WHO}
     assert got == dict(WHO)
 
 
 def test_our_own_mistake_tells_nothing_and_has_every_header(workspace: Path) -> None:
     opened = Further(FURTHER.routes, ("/broken",))
-    with reviewing(workspace, Sessions(workspace), guard.LOOPBACK, lambda: AT, further=opened, stay=True) as app:
+    with reviewing(workspace, Sessions(workspace), hosts.LOOPBACK, lambda: AT, further=opened, stay=True) as app:
         answer = asked(app, "127.0.0.1", "/broken")
     assert (answer.status_code, "secret" in answer.text) == (500, False)
     assert {name: answer.headers.get(name) for name in guard.HEADERS} == dict(guard.HEADERS)

@@ -156,35 +156,47 @@ def test_what_others_said_is_shown_after_ones_own_vote(two: tuple[Browser, Brows
     assert {one["who"] for one in ann.ask("/api/item", v=ann.version, n=2).json()["answers"]} == {"ann", "rita"}
 
 
-def test_the_panel_lists_the_answers_that_stand_and_none_that_was_taken_back(
-    two: tuple[Browser, Browser, Path],
-) -> None:
+def test_the_panel_lists_what_was_not_taken_back_and_whether_it_counts(two: tuple[Browser, Browser, Path]) -> None:
     ann, rita, _ = two
 
     def listed(who: Browser) -> list[tuple[str, str, bool, str | None]]:
         told = who.ask("/api/item", v=who.version, n=6).json()["answers"]
-        return [(one["who"], one["action"], one["last"], one["signed"]) for one in told]
+        return [(one["who"], one["action"], one["stands"], one["signed"]) for one in told]
 
     first = ann.say({"n": 6, "action": "keep"})["saved"][0]
     second = ann.say({"n": 6, "action": "relabel", "label": "1"})["saved"][0]
     assert listed(ann) == [("ann", "keep", False, None), ("ann", "relabel", True, None)]
     rita.say({"n": 6, "action": "approve", "of": second})
     assert listed(rita) == [("ann", "keep", False, None), ("ann", "relabel", True, "approve")]
+    back = rita.say({"n": 6, "action": "return", "of": second, "note": "Look again."})["saved"][0]
+    assert listed(rita) == [("ann", "keep", False, None), ("ann", "relabel", False, "return")]
+    rita.say({"n": 6, "action": "undo", "of": back})
+    rita.say({"n": 6, "action": "resolve", "label": "2"})
+    assert [one[2] for one in listed(ann)] == [False, False, True]  # what a settling has settled counts no more
     ann.say({"n": 6, "action": "undo", "of": second})
-    assert listed(ann) == listed(rita) == [("ann", "keep", True, None)]
     ann.say({"n": 6, "action": "undo", "of": first})
-    assert listed(ann) == listed(rita) == []
+    assert listed(ann) == []  # whoever has not answered is not told
+    assert listed(rita) == [("rita", "resolve", True, None)]
 
 
-def test_a_dispute_is_settled_by_removing_the_item_too(two: tuple[Browser, Browser, Path]) -> None:
+def test_a_dispute_tells_a_reviewer_its_sides_and_is_settled_by_removing_the_item_too(
+    two: tuple[Browser, Browser, Path],
+) -> None:
     ann, rita, workspace = two
-    ann.say({"n": 8, "action": "remove"})
-    assert rita.say({"n": 8, "action": "keep"})["states"] == [[8, 3, 1]]
-    given = rita.ask("/api/item", v=rita.version, n=8).json()["given"]
-    told = rita.ask("/api/item", v=rita.version, n=8).json()["answers"]
-    assert [(one["action"], one["label"], one["given"]) for one in told] == [
-        ("remove", None, given),
-        ("keep", None, given),
+    ann.say({"n": 8, "action": "relabel", "label": "1"})
+    rita.say({"n": 8, "action": "resolve", "label": "2"})
+    ann.say({"n": 8, "action": "remove"})  # of the settled item: a dispute again
+
+    def sides(who: Browser) -> list[list[Any]]:
+        return list(who.ask("/api/item", v=who.version, n=8).json()["sides"])
+
+    assert sides(rita) == [["2", ["rita"]], [None, ["ann"]]]
+    assert sides(ann) == []
+    (dispute,) = rita.ask("/api/signoff", v=rita.version).json()["disputes"]
+    assert dispute["sides"] == sides(rita)
+    assert [(one["who"], one["action"], one["label"]) for one in dispute["answers"]] == [
+        ("rita", "resolve", "2"),
+        ("ann", "remove", None),
     ]
     assert rita.say({"n": 8, "action": "resolve", "label": None})["states"] == [[8, 4, 1]]
     (state,) = answers.state(journal.everything(workspace)).items.values()

@@ -33,22 +33,30 @@ def test_pairs_are_cards_of_two_columns_whose_suggestion_can_be_taken_or_written
 
 def test_a_dispute_over_a_text_is_settled_by_either_text_by_a_third_or_by_removal(page: Page) -> None:
     world = World([], toy(8, ["a", "b"], wrong=4).given, toy(8, ["a", "b"]).truth, role="reviewer")
-    world.texts = [("A man.", "Ein <b>Mann", "Ein Mann.")] * 8
+    world.texts = [("A man.", "Ein <b>Mann\r\nEins ", "Ein Mann.\r\nEins ")] * 8
     with Stub(world) as stub:
         page.goto(stub.link)
         until(page, "document.body?.dataset.page", "plan")
-        for act, kept in ((None, "Ein Mann."), ("Take it", "Ein <b>Mann"), ("Remove the item", None)):
+        rounds = [
+            ("lin", None, world.texts[0][2]),
+            ("mo", None, world.texts[0][1]),
+            ("lin", " x", "Ein Mann.\nEins  x"),
+        ]
+        for k, (whose, more, kept) in enumerate([*rounds, (None, None, None)]):
             page.locator("#sign").click()
             page.get_by_role("button", name="Settle").click()
             assert page.locator("dialog .drafts b").all_inner_texts() == ["lin", "mo"]
-            assert page.locator("dialog .drafts .free").all_inner_texts() == ["Ein Mann.", "Ein <b>Mann"]
-            assert page.locator("dialog textarea").input_value() == "Ein Mann."
-            if act:
-                page.get_by_role("button", name=act).last.click()
-            if kept:
+            assert page.locator("dialog .drafts ins").all_text_contents() == [".", "<b>"]  # what only one side has
+            assert page.locator("dialog textarea").input_value() == ""
+            if whose:
+                page.get_by_role("button", name=f"Take the text of {whose}").click()
+                page.keyboard.press("Control+End")
+                page.keyboard.type(more or "")
                 press(page, "Control+Enter")
+            else:
+                page.get_by_role("button", name="Remove the item (mo)").click()
             until(page, "document.querySelectorAll('dialog').length", 0)
-            last = saved(page, stub, len(stub.said) or 1)[-1]
+            last = saved(page, stub, k + 1)[-1]
             assert (last["n"], last["action"], last["label"]) == (2, "resolve", kept)
 
 

@@ -239,6 +239,7 @@ def test_a_reviewer_settles_answers_approves_and_returns_with_a_reason(page: Pag
         offered = page.locator("dialog li").all_inner_texts()
         assert [one.split() for one in offered[:2]] == [["speed-10", "lin"], ["speed-20", "mo"]]  # the two sides
         assert [one.split()[0] for one in offered[2:]] == SPEEDS[2:]
+        assert page.get_by_role("button", name="Remove the item (mo)").count() == 1
         page.keyboard.type("speed-20")
         press(page, "Enter")
         page.get_by_role("button", name="Answer", exact=True).click()

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.labels import pairs, single
 from tasks.model import Verdict
-from tasks.review import threads
+from tasks.review import signoff, threads
 from tasks.review.catalogue import Catalogue
 from tasks.review.spoken import Room
 
@@ -102,25 +102,33 @@ def test_what_was_returned_waits_for_its_author_to_decide_again() -> None:
     assert threads.returned([kept, back, line("k2", "relabel", "ann", y='"fox"')]) == []
 
 
-def test_an_answer_is_signed_by_the_later_of_approve_and_return() -> None:
+def test_an_answer_is_signed_by_an_approval_unless_a_return_is_in_force() -> None:
     kept, back = line("k1", "keep", "ann"), line("r1", "return", "rita", of="k1", note="Look at the tail.")
-    approved = line("p1", "approve", "rita", of="k1")
+    approved, undone = line("p1", "approve", "rita", of="k1"), line("u1", "undo", "rita", of="r1")
     assert threads.signed([kept, approved]) == {"k1": "approve"}
-    assert threads.signed([kept, approved, back]) == {"k1": "return"}
-    assert threads.signed([kept, approved, back, line("u1", "undo", "rita", of="r1")]) == {"k1": "approve"}
+    assert threads.signed([kept, approved, back]) == threads.signed([kept, back, approved]) == {"k1": "return"}
+    assert threads.signed([kept, back, approved, undone]) == {"k1": "approve"}
 
 
-def test_what_was_taken_back_was_never_answered_and_a_later_answer_is_the_last_word() -> None:
+def test_what_was_taken_back_was_never_answered() -> None:
     first, second = line("a1", "keep", "ann"), line("a2", "relabel", "ann", y='"fox"')
     other, asked = line("b1", "unsure", "bob"), line("q1", "question", "bob", note="Is it?")
-    assert threads.answered([first, other, asked]) == [(first, True), (other, True)]
-    assert threads.answered([first, other, second]) == [(first, False), (other, True), (second, True)]
+    assert threads.answered([first, other, asked, second]) == [first, other, second]
     undo = line("u1", "undo", "ann", of="a2")
-    assert threads.answered([first, second, undo]) == [(first, True)]
+    assert threads.answered([first, second, undo]) == [first]
     assert threads.answered([first, second, undo, line("u2", "undo", "ann", of="a1")]) == []
-    assert threads.answered([first, second, undo, line("u2", "undo", "ann", of="u1")]) == [
-        (first, False),
-        (second, True),
+    assert threads.answered([first, second, undo, line("u2", "undo", "ann", of="u1")]) == [first, second]
+
+
+def test_each_side_of_a_dispute_is_told_with_all_who_hold_it() -> None:
+    dispute = [
+        line("a1", "ambiguous", "ann", y='["cat","fox"]'),
+        line("b1", "relabel", "bob", y='"fox"'),
+        line("c1", "remove", "eve"),
+        line("d1", "unsure", "dan"),
+        line("e1", "keep", "kim"),  # of a file that does not say what was seen: the label that is given
+        line("f1", "resolve", "rita"),
     ]
-    settled = line("s1", "resolve", "ann", y='"cat"')
-    assert threads.answered([first, settled]) == [(first, False)]  # the settling itself is in the thread
+    told = {'"cat"': ["ann"], '"fox"': ["ann", "bob"], None: ["eve", "rita"], '"dog"': ["kim"]}
+    assert dict(signoff.sides(dispute, '"dog"')) == told
+    assert dict(signoff.sides(dispute, None)) == {y: who for y, who in told.items() if y != '"dog"'}

@@ -12,7 +12,9 @@
     gold.py        blind gold: which, and how judged   blind.py    what of it each person is shown
     closing.py     the routes that end a session       summary.py  what has come of it
     publishing.py  a revision, beside the page         refusal.py  a mistake as a status and one sentence
-                                                       threads.py  what is asked, and what was sent back
+    hosts.py       names, and who reaches an address   threads.py  what is asked, and what was sent back
+    rates.py       how many requests, of whom          entrance.py a token becomes a session
+    wording.py     a label in words                    talk.py     what people said of one item
     static/        the page: vanilla ES modules, a noun each, no build step
 
 The order of what an answer goes through: guard -> app -> writer -> .assay/journal/<reviewer>.jsonl, fsync, and only

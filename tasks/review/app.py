@@ -21,12 +21,13 @@ from . import plan as plans
 from . import shell, threads
 from .catalogue import Catalogue
 from .claims import Claims
-from .closing import shown, worded
-from .desk import Desk, Stale, voted
+from .desk import Desk, Stale
 from .refusal import STALE, Refused, told
 from .sessions import Session
 from .shell import FOREVER
+from .talk import talk
 from .tiles import MOST
+from .wording import shown
 
 ANSWERS = 2_000  # in one request
 
@@ -113,26 +114,20 @@ class _Asked:
     def item(self, request: Request) -> Response:
         catalogue, (n, *_) = self._places(request)
         item, desk = catalogue.items[n], self._desk
-        person, role = request.state.session.name, request.state.session.role
+        person, given = request.state.session.name, catalogue.ys[n]
         blind = item in desk.blind.of(person)
         said = [v for v in desk.logs.about(item) if v.reviewer == person or (v.action != GOLD and not blind)]
-        seen, signed = voted(said, person) or role == "reviewer", threads.signed(said)
         findings = desk.evidence.drawn() if blind else desk.evidence.findings(item)
         return JSONResponse(
             {
                 "n": n,
-                "given": shown(desk.kind.show, catalogue.ys[n]),
+                "given": shown(desk.kind.show, given),
                 "suggestion": desk.suggestion(catalogue, n, person),
                 "p_wrong": round(float(catalogue.columns["p_wrong"][n]), 4),
                 **desk.evidence.delivered(item),
                 "findings": [_in_words(desk.kind.show, one) for one in findings],
                 "near": desk.near(catalogue, n, person),
-                "answers": [
-                    _answer(desk.kind.show, verdict) | {"last": last, "signed": signed.get(verdict.op)}
-                    for verdict, last in threads.answered(said)
-                    if seen or verdict.reviewer == person
-                ],
-                "thread": threads.thread(said),
+                **talk(said, desk.logs.opinions(item), given, desk.kind.show, request.state.session),
             }
         )
 
@@ -252,18 +247,4 @@ def _in_words(show: Callable[[str], str], finding: dict[str, Any]) -> dict[str, 
     return finding | {
         "severity": round(float(finding["severity"]), 4),
         "suggestion": shown(show, finding["suggestion"]),
-    }
-
-
-def _answer(show: Callable[[str], str], verdict: Verdict) -> dict[str, Any]:
-    action = (verdict.category or "") if verdict.action == GOLD else verdict.action
-    return {
-        "who": verdict.reviewer,
-        "action": action,
-        "label": None if verdict.y is None or action == "keep" else worded(show, action, verdict.y),
-        "given": shown(show, (verdict.seen or {}).get("y")),
-        "at": verdict.at,
-        "op": verdict.op,
-        "of": verdict.of,
-        "note": verdict.note,
     }

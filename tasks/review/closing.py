@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,6 +15,7 @@ from .people import people
 from .publishing import Publisher
 from .refusal import Refused
 from .summary import summary
+from .wording import both, shown, worded
 
 Clock = Callable[[], str]
 NO_PUBLISH = "This server does not publish. Run: assay revise"
@@ -68,6 +67,9 @@ class _Closing:
         samples = [row for who in told["labelers"] for row in who["sample"]]
         for one in (*told["disputes"], *told["questions"], *samples):
             one["n"] = catalogue.place.get(one["item"])
+        for one in told["disputes"]:
+            given = None if one["n"] is None else catalogue.ys[one["n"]]
+            one["sides"] = both(desk.kind.show, signoff.sides(desk.logs.opinions(one["item"]), given))
         for one in (*samples, *(answer for dispute in told["disputes"] for answer in dispute["answers"])):
             one["label"] = None if one["y"] is None else worded(desk.kind.show, one["action"], one["y"])
             one["given"] = shown(desk.kind.show, one["seen"])
@@ -93,14 +95,3 @@ class _Closing:
         refusal.reviewer(request, "Publishing")
         if not self._publisher.able:
             raise Refused(404, NO_PUBLISH)
-
-
-def shown(show: Callable[[str], str], y: str | None) -> str | None:
-    """A label; None where there is none."""
-    return None if y in (None, "null") else show(y)
-
-
-def worded(show: Callable[[str], str], action: str, y: str) -> str:
-    """A label, or those of an ambiguous item."""
-    several: Sequence[Any] | Any = json.loads(y) if action == "ambiguous" else None
-    return " | ".join(map(str, several)) if isinstance(several, list) else show(y)

@@ -26,6 +26,7 @@ from .catalogue import NONE, Catalogue, Column
 from .evidence import Evidence
 from .spoken import Room
 from .tiles import MOST, SIDE, Tiles
+from .wording import shown
 from .writer import Writer
 
 LOOK = 1.0  # seconds between two looks for new files
@@ -253,8 +254,8 @@ class Desk:
         item = catalogue.items[n]
         if item in self.blind.of(person):
             return None
-        ys = [one["suggestion"] for one in self.evidence.findings(item) if one["suggestion"] not in (None, "null")]
-        return str(self.kind.show(ys[0])) if ys else None
+        found = (shown(self.kind.show, one["suggestion"]) for one in self.evidence.findings(item))
+        return next((words for words in found if words is not None), None)
 
     def content(self, catalogue: Catalogue, n: int) -> bytes:
         """The bytes of an item, proved to be those of its sha256."""

@@ -21,30 +21,21 @@ Not covered: TLS (a proxy in front; it must pass the Host on); a flood of connec
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..model import Mistake
-from .people import Person
-from .sessions import HOURS, Sessions
+from .entrance import cookie_of
+from .hosts import LOOPBACK, name_of
+from .rates import GUESSES, PERSON, STRANGER, Buckets, Rate
+from .sessions import Sessions
 
-COOKIE = "assay_session"
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 MOST_BYTES = 2**20  # of a body
 PATIENCE = 20.0  # seconds for a body to come
 OPEN = ("/review", "/session", "/favicon.ico")  # without a session; and what is below /static/
-HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -58,83 +49,6 @@ SAFE: Mapping[str, str] = {  # on every answer of every page of ours
 }
 HEADERS: Mapping[str, str] = {"content-security-policy": CSP, **SAFE}
 RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-
-
-# --- before the server starts ----------------------------------------------------------------------------------------
-
-
-def hosts_of(host: str, hosts: Sequence[str], people: Mapping[str, Person]) -> tuple[str, ...]:
-    """The names that a request may be for, where the server binds `host`; Mistake where that would be open to others.
-
-    On loopback these are its names and `hosts`; elsewhere only `hosts`, and there must be somebody with a token.
-    """
-    for name in hosts:
-        if (found := HOST.fullmatch(name.lower())) is None or found[1] != name.lower():
-            raise Mistake(f"Host '{name}' is no host name. Give one without scheme and port, as in: review.example.org")
-    named = tuple(name.lower() for name in hosts)
-    if is_loopback(host):
-        return (*LOOPBACK, *named)
-    wanting = [*([] if people else ["nobody has a token"]), *([] if named else ["no host name is allowed"])]
-    if wanting:
-        raise Mistake(
-            f"Address '{host}' can be reached from other machines, and {' and '.join(wanting)}. Run: "
-            f"assay reviewer add NAME --role reviewer, then: assay review --host {host} --allow review.example.org"
-        )
-    return named
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address; a name other than localhost is taken for one that others can."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-# --- rates -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many at once, then so many a second."""
-
-    burst: float
-    a_second: float
-
-
-PERSON = Rate(600, 200)  # requests: a fast scroll takes 60 a second
-STRANGER = Rate(120, 20)  # requests without a session, of an address
-GUESSES = Rate(10, 0.2)  # wrong tokens, of an address
-
-
-class Buckets:
-    """A bucket a name, filled again with time; the 10,000 names that came last are known."""
-
-    MOST = 10_000
-
-    def __init__(self, rate: Rate) -> None:
-        self._rate = rate
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # name -> left, at
-
-    def left(self, name: str, now: float) -> float:
-        """How many more would pass now."""
-        before, at = self._left.get(name, (self._rate.burst, now))
-        return min(self._rate.burst, before + (now - at) * self._rate.a_second)
-
-    def take(self, name: str, now: float) -> bool:
-        """Whether one more passes."""
-        left = self.left(name, now)
-        passes = left >= 1
-        self._left[name] = (left - 1 if passes else left, now)
-        self._left.move_to_end(name)
-        if len(self._left) > self.MOST:
-            self._left.popitem(last=False)
-        return passes
-
-
-# --- the middleware --------------------------------------------------------------------------------------------------
 
 
 class Refused(Exception):
@@ -203,11 +117,11 @@ class Guard:
         host = self._check_host(headers)
         if scope["method"] not in ("GET", "HEAD", "POST"):
             raise Refused(405, f"Method {scope['method'][:20]} is not allowed; GET and POST are.", allow="GET, POST")
-        session = self._sessions.who(_cookie(headers), now=now)
+        session = self._sessions.who(cookie_of(headers), now=now)
         bucket, name = (self._stranger, address) if session is None else (self._person, session.name)
         if not bucket.take(name, now) or (guessing and self._guesses.left(address, now) < 1):
             raise Refused(429, "Too many requests. Wait a few seconds, then try again.", **{"retry-after": "5"})
-        open_ = path in OPEN or path.startswith("/static/") or (self._is_open_here(path) and _is_local(host))
+        open_ = path in OPEN or path.startswith("/static/") or (self._is_open_here(path) and name_of(host) in LOOPBACK)
         body = None
         if scope["method"] == "POST":
             _check_write(headers, host)
@@ -228,8 +142,7 @@ class Guard:
 
     def _check_host(self, headers: Headers) -> str:
         given = headers.getlist("host")
-        found = HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
-        if found is None or found[1] not in self._hosts:
+        if len(given) != 1 or name_of(given[0].lower()) not in self._hosts:
             raise Refused(421, "This host name is not served here. Allow it with: assay review --allow NAME")
         return given[0].lower()
 
@@ -254,25 +167,12 @@ class Guard:
             raise Refused(408, f"The body did not come within {self._patience:g} s. Send it again.") from None
 
 
-def _is_local(host: str) -> bool:
-    found = HOST.fullmatch(host)
-    return found is not None and found[1] in LOOPBACK
-
-
 def _check_write(headers: Headers, host: str) -> None:
     origins = headers.getlist("origin")
     if len(origins) != 1 or origins[0].lower() not in (f"http://{host}", f"https://{host}"):
         raise Refused(403, "A write must come from the review's own page: its Origin is missing or another one.")
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused(415, "A write must be JSON: its content-type is not application/json.")
-
-
-def _cookie(headers: Headers) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -285,42 +185,3 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return await receive()
 
     return again
-
-
-# --- the exchange ----------------------------------------------------------------------------------------------------
-
-
-def exchange(sessions: Sessions, clock: Callable[[], float] = time.time) -> Route:
-    """POST /session {"token": T}: 204 and the cookie, 401, or 503 where a link's use cannot be kept.
-
-    Behind https the cookie is for https only.
-    """
-
-    async def session(request: Request) -> Response:
-        try:
-            content = await request.json()
-        except (ValueError, RecursionError):
-            return JSONResponse({"error": 'The body is not JSON. Send {"token": "..."}.'}, 400)
-        token = content.get("token") if isinstance(content, dict) else None
-        if not isinstance(token, str):
-            return JSONResponse({"error": 'The body has no token. Send {"token": "..."}.'}, 400)
-        try:
-            cookie = sessions.exchange(token, now=clock())
-        except Mistake as error:
-            return JSONResponse({"error": str(error)}, 503)
-        if cookie is None:
-            sentence = "This token is not known, or the link was used or is over. Run: assay review"
-            return JSONResponse({"error": sentence}, 401)
-        response = Response(status_code=204)
-        response.set_cookie(
-            COOKIE,
-            cookie,
-            max_age=round(HOURS * 3600),
-            path="/",
-            httponly=True,
-            samesite="strict",
-            secure=request.headers["origin"].startswith("https:"),
-        )
-        return response
-
-    return Route("/session", session, methods=["POST"])

@@ -57,6 +57,11 @@ class Logs:
         with self._memory:
             return self._record.item(item)
 
+    def opinions(self, item: str) -> tuple[Verdict, ...]:
+        """The answers about one item that count, at most one a person."""
+        with self._memory:
+            return self._record.opinions(item)
+
     def about(self, item: str) -> tuple[Verdict, ...]:
         """The verdicts about one item, in the order in which they count."""
         with self._memory:

@@ -88,6 +88,11 @@ class Record:
         """What the answers say about one item; None if nothing."""
         return self._items.get(item)
 
+    def opinions(self, item: str) -> tuple[Verdict, ...]:
+        """The answers that count, at most one a person: neither superseded, settled, sent back nor taken back."""
+        counting = self._opinions.get(item, {}).values()
+        return tuple(answers.by_people(counting) or counting)
+
     def about(self, item: str) -> tuple[Verdict, ...]:
         """The verdicts whose subject is this item, in the order in which they count; those taken back are there too."""
         return tuple(entry.verdict for entry in self._about.get(f"item:{item}", ()))

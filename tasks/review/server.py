@@ -28,7 +28,9 @@ from . import app as pages
 from . import closing, served, shell
 from .catalogue import version_of
 from .desk import Desk
-from .guard import HEADERS, Guard, exchange, hosts_of, is_loopback
+from .entrance import exchange
+from .guard import HEADERS, Guard
+from .hosts import hosts_of, is_loopback
 from .people import people
 from .publishing import Publish, Publisher
 from .sessions import Sessions, link_token

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..answers import OPINIONS, ItemState, item_of, undone_ops
+from ..answers import OPINIONS, ItemState, decision_of, item_of, undone_ops
 from ..model import MACHINE, Verdict
 from . import threads
 
@@ -27,7 +27,7 @@ def signoff(said: Sequence[Verdict], items: Mapping[str, ItemState], labelers: I
     return {
         "labelers": [_labeler(name, latest.get(name, {}), signed, items) for name in labelers],
         "disputes": [
-            {"item": item, "answers": [_told(latest[who][item]) for who in sorted(latest) if item in latest[who]]}
+            {"item": item, "answers": [_told(verdict) for verdict in about[item] if verdict.op in one.open_ops]}
             for item, one in items.items()
             if one.disputed
         ],
@@ -37,6 +37,19 @@ def signoff(said: Sequence[Verdict], items: Mapping[str, ItemState], labelers: I
             for asked in threads.open_questions(verdicts)
         ],
     }
+
+
+def sides(dispute: Iterable[Verdict], given: str | None) -> list[tuple[str | None, list[str]]]:
+    """Who holds which label (JSON text; None: the item goes); `given` is meant where a verdict names no label."""
+    found: dict[str | None, list[str]] = {}
+    for verdict in dispute:
+        decision = decision_of(verdict)
+        if decision is not None and decision.removed:
+            found.setdefault(None, []).append(verdict.reviewer)
+        for y in () if decision is None else decision.labels:
+            if (label := given if y is None else y) not in (None, "null"):
+                found.setdefault(label, []).append(verdict.reviewer)
+    return list(found.items())
 
 
 def _latest(said: Sequence[Verdict]) -> dict[str, dict[str, Verdict]]:

@@ -16,7 +16,7 @@ from ..model import GOLD, Verdict
 BATCHES = 50
 ANSWERS = (*OPINIONS, GOLD)
 TAKEN_BACK = (*ANSWERS, "question", "issue")
-SPOKEN = ("question", "answer", "issue", "return", "approve", "resolve")
+SPOKEN = ("question", "answer", "issue", "return", "approve")
 
 
 def _counting(said: Sequence[Verdict]) -> list[Verdict]:
@@ -48,16 +48,18 @@ def returned_to(said: Sequence[Verdict]) -> dict[str, Verdict]:
     return back
 
 
-def answered(said: Sequence[Verdict]) -> list[tuple[Verdict, bool]]:
-    """What people answered and nobody took back, each with whether it is that person's last word."""
-    counting = [verdict for verdict in _counting(said) if verdict.action in ANSWERS]
-    last = {verdict.reviewer: verdict.op for verdict in counting}
-    return [(verdict, last[verdict.reviewer] == verdict.op) for verdict in counting if verdict.action not in SPOKEN]
+def answered(said: Sequence[Verdict]) -> list[Verdict]:
+    """What people answered and did not take back."""
+    return [verdict for verdict in _counting(said) if verdict.action in ANSWERS]
 
 
 def signed(said: Sequence[Verdict]) -> dict[str, str]:
-    """Op -> `approve` or `return`, the later one of those that were said of it."""
-    return {v.of: v.action for v in _counting(said) if v.action in ("approve", "return") and v.of}
+    """Op -> `approve` or `return` of it; a return that was not taken back outweighs any approval."""
+    found: dict[str, str] = {}
+    for verdict in _counting(said):
+        if verdict.of and (verdict.action == "return" or (verdict.action == "approve" and verdict.of not in found)):
+            found[verdict.of] = verdict.action
+    return found
 
 
 def recent(said: Sequence[Verdict], person: str, place: Mapping[str, int]) -> list[list[tuple[str, int]]]:

@@ -3,8 +3,9 @@
 import { many, tell, uuid } from "./dom.js";
 import * as settings from "./settings.js";
 
-const WORDS = { keep: "right", remove: "remove", unsure: "not sure", ambiguous: "several labels", question: "question", issue: "pattern" };
+const WORDS = { keep: "right", remove: "remove", unsure: "not sure", ambiguous: "several labels", question: "question", issue: "pattern", resolve: "settled" };
 const AFTER = { keep: 1, relabel: 1, ambiguous: 1, unsure: 2, remove: 4, question: 5 };
+const BACK = [...Object.keys(AFTER), "issue", "resolve"]; // what z takes back
 
 export class Answering {
   // changed(): paint again
@@ -35,7 +36,7 @@ export class Answering {
     const waiting = new Map();
     for (const [v, { op, n, of, action }] of this.outbox.pending()) {
       if (action === "undo") gone.add(of);
-      else if (v === this.catalogue.version && !known.has(op) && !there.has(op) && (action in AFTER || action === "issue")) {
+      else if (v === this.catalogue.version && !known.has(op) && !there.has(op) && BACK.includes(action)) {
         const name = op.split("#")[0];
         waiting.set(name, [...(waiting.get(name) ?? []), { op, n }]);
       }
@@ -81,7 +82,7 @@ export class Answering {
     const batch = answers.map((answer) => ({ op: answer.op, n: answer.n, before: this.before(answer.n) }));
     for (const answer of answers) this.apply(answer);
     this.outbox.put(this.catalogue.version, answers);
-    if (action in AFTER || action === "issue") this.done.push(batch);
+    if (BACK.includes(action)) this.done.push(batch);
     if (action in AFTER) this.count(answers.length);
     this.changed();
     const what = action === "relabel" ? (answers.length > 1 && typeof choice === "function" ? "their suggestion" : (answers[0].label ?? "right")) : WORDS[action];
@@ -115,7 +116,7 @@ export class Answering {
   takeBack(n, op) {
     this.outbox.put(this.catalogue.version, [this.undoing(op, n)]);
     this.done = this.done.map((batch) => batch.filter((one) => one.op !== op)).filter((batch) => batch.length);
-    this.settle(n, { state: 0, mine: 0 });
+    this.settle(n, this.last.get(op)?.before ?? { state: 0, mine: 0 }); // the server says the rest
     this.changed();
   }
 

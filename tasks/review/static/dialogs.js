@@ -32,10 +32,11 @@ export function ask(title, body, { wide = false, start } = {}) {
 
 export const isOpen = () => by("dialogs").childElementCount > 0;
 
-const remover = (close) => el("button", { type: "button", onclick: () => close(REMOVED) }, "Remove the item");
+// who: those that want it gone
+const remover = (close, who) => el("button", { type: "button", onclick: () => close(REMOVED) }, who.length ? `Remove the item (${who.join(", ")})` : "Remove the item");
 
-// rows: [[value, a count, words or null]]; several: the values come as a list; pinned: {has(value), toggle(value)}
-export function pick(title, rows, { several = false, chosen = [], hint = "", pinned = null, removal = false } = {}) {
+// rows: [[value, count]], where a count is a number, words, or null; several: the values come as a list; pinned: {has(value), toggle(value)}
+export function pick(title, rows, { several = false, chosen = [], hint = "", pinned = null, removal = null } = {}) {
   return ask(title, (close) => {
     const picked = new Set(chosen);
     const list = el("ul", { role: "listbox", id: "choices", "aria-multiselectable": several, "aria-label": title });
@@ -87,26 +88,28 @@ export function pick(title, rows, { several = false, chosen = [], hint = "", pin
       }
     });
     const save = several ? el("footer", {}, el("span", { class: "soft" }, "Enter ticks, Ctrl+Enter saves"),
-      el("button", { type: "button", class: "main", onclick: () => close([...picked]) }, "Save")) : removal ? el("footer", { class: "choices" }, remover(close)) : null;
+      el("button", { type: "button", class: "main", onclick: () => close([...picked]) }, "Save")) : removal ? el("footer", { class: "choices" }, remover(close, removal)) : null;
     draw();
     return el("div", { class: "picker" }, input, list, note, save);
   });
 }
 
-// a few words: a question, a pattern, a corrected text; drafts: [[text, whose]] to begin from
-export function write(title, { text = "", hint = "", save = "Save", drafts = [], removal = false } = {}) {
+// a few words: a question, a pattern, a corrected text; drafts: [[text, whose, its element]] to take; removal: as above
+export function write(title, { text = "", hint = "", save = "Save", drafts = [], removal = null } = {}) {
   return ask(title, (close) => {
     const area = el("textarea", { rows: "4", "aria-label": title, maxlength: "1900", dir: "auto" });
     area.value = text;
-    const send = () => (area.value.trim() ? close(area.value.trim()) : area.focus());
+    const one = (text) => text.replace(/\r\n?/g, "\n"); // as a text area gives it back
+    const taken = () => drafts.find(([draft]) => one(draft) === area.value)?.[0]; // with the line ends that it has
+    const send = () => (area.value.trim() ? close(taken() ?? area.value.trim()) : area.focus());
     area.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send();
     });
     const take = (draft) => { area.value = draft; area.focus(); };
-    const begin = drafts.length ? el("ul", { class: "drafts" }, ...drafts.map(([draft, whose]) => el("li", {}, el("b", {}, said(whose)),
-      said(draft, "free"), el("button", { type: "button", onclick: () => take(draft) }, "Take it")))) : null;
+    const begin = drafts.length ? el("ul", { class: "drafts" }, ...drafts.map(([draft, whose, shown]) => el("li", {}, el("b", {}, said(whose)),
+      shown, el("button", { type: "button", "aria-label": `Take the text of ${whose}`, onclick: () => take(draft) }, "Take it")))) : null;
     return el("div", {}, hint ? el("p", { class: "soft" }, hint) : null, begin, area, el("footer", {},
-      el("span", { class: "soft" }, "Ctrl+Enter saves"), removal ? remover(close) : null, el("button", { type: "button", class: "main", onclick: send }, save)));
+      el("span", { class: "soft" }, "Ctrl+Enter saves"), removal ? remover(close, removal) : null, el("button", { type: "button", class: "main", onclick: send }, save)));
   });
 }
 

@@ -22,19 +22,28 @@ export const percent = (share) => `${Math.round(100 * share)} %`;
 export const said = (text, kind = "") => el("bdi", { class: `said ${kind}`, title: text }, text);
 
 // a name on one line, which may be too narrow for it
-export const named = (name, kind = "") => line(said(name, kind), name);
+export function named(name, kind = "") {
+  const node = line(el("bdi", { title: name }), name, kind);
+  if (node.parted) for (const [what, is] of [["role", "img"], ["aria-label", name]]) node.setAttribute(what, is); // read as one
+  return node;
+}
 
 const ROOM = 20; // letters that have room nearly everywhere
-const END = 6;
-const APART = /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{N}\p{P}\p{S}\p{Zs}]+$/u; // letters that may stand alone
+const APART = /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\uac00-\ud7a3\p{N}\p{P}\p{Sm}\p{Sc}\p{Zs}\x20-\x7e]+$/u; // letters that may stand alone
+const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\uac00-\ud7a3]/u;
 
 // words into an element of one line: names of one family differ at their ends, so what is too long loses its middle
-export function line(node, words, room = ROOM) {
-  const letters = words.length > room && APART.test(words) ? [...words] : [];
-  const parted = letters.length > room;
-  node.classList.toggle("parted", parted);
-  if (parted) node.replaceChildren(el("span", { class: "head" }, letters.slice(0, -END).join("")), el("span", {}, letters.slice(-END).join("")));
-  else node.textContent = words;
+export function line(node, words, kind, room = ROOM) {
+  if (node.words !== words) {
+    const wide = WIDE.test(words);
+    const letters = words.length > room / (wide ? 2 : 1) && APART.test(words) ? [...words] : [];
+    const end = letters.length - (wide ? 3 : 6);
+    if (letters.length) node.replaceChildren(el("span", { class: "head" }, letters.slice(0, end).join("")), el("span", {}, letters.slice(end).join("")));
+    else node.textContent = words;
+    node.words = words;
+    node.parted = letters.length > 0;
+  }
+  node.className = node.parted ? `said ${kind} parted` : `said ${kind}`;
   return node;
 }
 

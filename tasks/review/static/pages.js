@@ -1,8 +1,8 @@
 // Which of the pages is shown: today's plan, the grid, sign-off, or the summary?
 
 import * as ask from "./dialogs.js";
-import { by, el, many } from "./dom.js";
-import { plan } from "./plan.js";
+import { by, el } from "./dom.js";
+import { everything, plan } from "./plan.js";
 import { Room } from "./room.js";
 import { json, places, query } from "./wire.js";
 
@@ -20,7 +20,7 @@ export class Pages extends Room {
     } catch (error) {
       const again = el("button", { type: "button", class: "main", onclick: () => this.home() }, "Try again");
       by("plan").replaceChildren(el("h1", {}, "Today"), el("section", {}, el("p", { class: "held" }, `The plan could not be read. ${error.message}`), again,
-        " ", el("button", { type: "button", onclick: () => this.review.views.show({}, "suspicion") }, `All ${many(this.catalogue.n, "item")}`)));
+        " ", el("button", { type: "button", onclick: () => this.review.views.show({}, "suspicion") }, everything(this.catalogue.n))));
       if (error.status === 409) this.review.saving.stale();
     }
     this.turn("plan");
@@ -41,7 +41,7 @@ export class Pages extends Room {
       await signoff(by("signoff"), this.catalogue, this.me, {
         approve: (n, op) => Boolean(this.answering.give([n], "approve", { of: op })),
         back: (n, op) => this.review.verdicts.noted([n], "return", "Return it: why?", { of: op }),
-        resolve: (n, answers) => this.review.verdicts.resolve(n, answers),
+        resolve: (n, sides) => this.review.verdicts.resolve(n, sides),
         reply: (n, op) => this.review.verdicts.noted([n], "answer", "Answer the question", { of: op }),
         look: (n) => ask.picture(this.catalogue.given(n) ?? "The item", places("/api/asset", this.catalogue.version, [n])),
       });

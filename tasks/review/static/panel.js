@@ -6,13 +6,13 @@ import { blob, places } from "./wire.js";
 
 const when = (at) => (at ? at.slice(0, 16).replace("T", " ") : "");
 const WORDS = { keep: "right", relabel: "→", remove: "remove", unsure: "not sure", ambiguous: "several", question: "asks",
-  answer: "answers", approve: "approved", return: "returned", resolve: "settled", issue: "pattern" };
+  answer: "answers", approve: "approved", return: "returned", resolve: "settled →", issue: "pattern" };
 
 // a picture of a few pixels is shown as such, not as a blur
 export const crisp = (event) => event.target.classList.toggle("small", event.target.naturalWidth < 96);
 
 export class Panel {
-  // acts: {reply(n, op), undo(n, op), approve(n, op), back(n, op), resolve(n, answers), open()}
+  // acts: {reply(n, op), undo(n, op), approve(n, op), back(n, op), resolve(n, sides), open()}
   constructor(root, catalogue, me, widget, acts) {
     Object.assign(this, { root, catalogue, me, widget, acts, n: -1, tokens: [] });
   }
@@ -80,25 +80,26 @@ export class Panel {
     }
   }
 
-  // only a person's last word can be taken back or signed: what they said before counts for nothing
+  // what counts can be taken back or signed
   signing(one) {
-    if (!one.last) return [];
+    if (!one.stands) return [];
     if (one.who === this.me.name) return [el("button", { type: "button", onclick: () => this.acts.undo(this.n, one.op) }, "Undo")];
     if (this.me.role !== "reviewer") return [];
     const acts = [["approve", "Approve", () => this.acts.approve(this.n, one.op)], ["return", "Return", () => this.acts.back(this.n, one.op)]];
     return acts.filter(([name]) => name !== one.signed).map(([, words, onclick]) => el("button", { type: "button", onclick }, words));
   }
 
-  answers({ answers = [] }) {
+  answers({ answers = [], sides = [] }) {
     const mine = this.catalogue.mine[this.n] === 1;
     const rows = answers.map((one) => {
       const acts = this.signing(one);
-      const standing = !one.last ? " · answered again since" : one.signed ? ` · ${WORDS[one.signed]}` : "";
-      return el("li", { class: one.last ? "" : "before" }, el("div", {}, el("b", {}, said(one.who)), ` ${WORDS[one.action] ?? one.action} `, one.label ? said(one.label, "to") : null),
+      const standing = one.signed ? ` · ${WORDS[one.signed]}` : one.stands ? "" : " · counts no more";
+      const settled = one.action === "resolve" && one.label === null ? WORDS.remove : null;
+      return el("li", { class: one.stands ? "" : "before" }, el("div", {}, el("b", {}, said(one.who)), ` ${WORDS[one.action] ?? one.action} `, one.label ? said(one.label, "to") : settled),
         el("div", { class: "soft" }, when(one.at) + standing), acts.length ? el("div", { class: "acts" }, ...acts) : null);
     });
     const settle = this.me.role === "reviewer" && this.catalogue.state[this.n] === 3
-      ? el("button", { type: "button", class: "main", onclick: () => this.acts.resolve(this.n, answers.filter((one) => one.last)) }, "Settle the dispute") : null;
+      ? el("button", { type: "button", class: "main", onclick: () => this.acts.resolve(this.n, sides) }, "Settle the dispute") : null;
     const hidden = mine ? "Nobody else has answered." : "What others said is shown after your own answer.";
     return el("section", {}, el("h3", {}, "Answers"), rows.length ? el("ul", { class: "answers" }, ...rows) : null,
       !mine || !rows.length ? el("p", { class: "soft" }, hidden) : null, settle);
@@ -108,7 +109,13 @@ export class Panel {
     if (!rows.length) return null;
     return el("section", {}, el("h3", {}, "Thread"), el("ul", { class: "thread" }, ...rows.map((row) =>
       el("li", {}, el("div", {}, el("b", {}, said(row.who)), " ", el("span", { class: "soft" }, `${WORDS[row.kind] ?? row.kind} · ${when(row.at)}`)),
-        el("p", {}, said(row.text, "free")),
-        row.open && this.me.role === "reviewer" ? el("button", { type: "button", onclick: () => this.acts.reply(this.n, row.op) }, "Answer") : null))));
+        row.text ? el("p", {}, said(row.text, "free")) : null, this.talking(row)))));
+  }
+
+  talking(row) {
+    const act = (words, onclick) => el("button", { type: "button", onclick }, words);
+    if (row.open && this.me.role === "reviewer") return act("Answer", () => this.acts.reply(this.n, row.op));
+    if (row.who === this.me.name && (row.open || row.kind === "return")) return act("Undo", () => this.acts.undo(this.n, row.op));
+    return null;
   }
 }

@@ -5,15 +5,17 @@ import { el, many, named, number, percent } from "./dom.js";
 // the server's filter, with classes by number or name, as the grid's slice
 export function sliceOf(filter, catalogue) {
   const slice = {};
-  const named = (k) => (typeof k === "number" ? catalogue.classes[k] : k);
+  const nameOf = (k) => (typeof k === "number" ? catalogue.classes[k] : k);
   for (const kind of ["given", "suggested"]) {
-    if (filter[kind] !== undefined && filter[kind] !== null) slice[kind] = named(filter[kind]);
+    if (filter[kind] !== undefined && filter[kind] !== null) slice[kind] = nameOf(filter[kind]);
   }
   if (filter.check) slice.check = filter.check;
   for (const [name, value] of Object.entries(filter.group ?? {})) slice[`group:${name}`] = value;
   if (filter.queued) slice.queued = true;
   return slice;
 }
+
+export const everything = (n) => (n === 1 ? "The only item" : `All ${many(n, "item")}`);
 
 export function plan(root, told, catalogue, { begin, all }) {
   const tile = (figure, what) => el("div", {}, el("b", {}, number(figure)), el("span", {}, what));
@@ -47,5 +49,5 @@ export function plan(root, told, catalogue, { begin, all }) {
     el("section", {}, el("h2", {}, "Worst slices first"), rows.length ? el("ol", { class: "slices" }, ...rows) : nothing),
     el("p", { class: "acts" },
       first ? el("button", { type: "button", class: "main", id: "start", onclick: () => begin(sliceOf(first.filter, catalogue)) }, "Start with the worst") : null,
-      catalogue.n ? el("button", { type: "button", id: "all", onclick: all }, catalogue.n === 1 ? "The only item" : `All ${many(catalogue.n, "item")}`) : null)].filter(Boolean));
+      catalogue.n ? el("button", { type: "button", id: "all", onclick: all }, everything(catalogue.n)) : null)].filter(Boolean));
 }

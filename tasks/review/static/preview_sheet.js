@@ -4,7 +4,7 @@ import { el, line, percent, said } from "./dom.js";
 import { blob, places } from "./wire.js";
 
 const WORDS = 44; // pixels of caption under a tile
-const ROOM = 9; // letters that a small tile has room for
+const LETTER = 9; // pixels of a wide one
 const DOUBT = 0.05; // p_wrong from which a tile names the suggestion
 
 export const cards = false;
@@ -15,7 +15,7 @@ export function parts(cell) {
   const pic = el("div", { class: "pic" });
   pic.style.height = `${cell}px`;
   const lines = [said(""), said("")];
-  return { pic, lines, nodes: [pic, ...lines] };
+  return { pic, lines, room: Math.floor((cell - 16) / LETTER), nodes: [pic, ...lines] };
 }
 
 // one sheet of the items ns, ready to be drawn
@@ -39,16 +39,14 @@ export function arrive({ pic }, { sheet, at, cell }) {
 }
 
 // the fewer elements a tile has, the faster it moves
-export function caption({ n, pic, lines: [first, second] }, catalogue, now) {
+export function caption({ n, pic, lines: [first, second], room }, catalogue, now) {
   const [given, hint] = [catalogue.given(n), catalogue.suggested(n)];
   const changed = now && now !== given;
   const odd = hint !== null && hint !== given && catalogue.wrong(n) >= DOUBT;
-  first.className = changed ? "said was" : "said is";
   first.title = given ?? "no label";
-  line(first, first.title, ROOM);
-  second.className = changed ? "said to" : "said hint";
+  line(first, first.title, changed ? "was" : "is", room);
   second.title = changed ? now : odd ? hint : "";
-  line(second, changed ? `→ ${now}` : odd ? `${hint}?` : "", ROOM);
+  line(second, changed ? `→ ${now}` : odd ? `${hint}?` : "", changed ? "to" : "hint", room);
   second.hidden = !changed && !odd;
   pic.dataset.p = odd ? percent(catalogue.wrong(n)) : "";
 }

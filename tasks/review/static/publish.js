@@ -1,7 +1,7 @@
 // How does a reviewer publish what was answered? What it changes, a yes, its progress, and the tag or one sentence.
 
 import { ask as open } from "./dialogs.js";
-import { el, many, number, said } from "./dom.js";
+import { el, many, named, number, said } from "./dom.js";
 import { json, post } from "./wire.js";
 
 const LOOK = 700; // milliseconds between two looks at the run
@@ -34,7 +34,7 @@ const again = (body, words) => el("button", { type: "button", class: "main", id:
 function changes(found, close) {
   const parts = [[found.relabelled, "relabelled"], [found.removed, "removed"], [found.added, "added"], [found.kept, "kept"]];
   const words = parts.filter(([count, what]) => count || what === "kept").map(([count, what]) => `${number(count)} ${what}`).join(", ");
-  const row = (one) => el("tr", {}, el("td", {}, said(one.name)), ...[one.out, one.into, one.removed].map((count) => el("td", { class: "n" }, count ? number(count) : "")));
+  const row = (one) => el("tr", {}, el("td", {}, named(one.name)), ...[one.out, one.into, one.removed].map((count) => el("td", { class: "n" }, count ? number(count) : "")));
   const head = ["class", "from it", "to it", "removed"].map((title, k) => el("th", { scope: "col", class: k ? "n" : "" }, title));
   const nothing = !found.relabelled && !found.removed && !found.added && found.since;
   return el("div", { id: "changes" }, el("p", {}, el("b", {}, words), found.since ? [", since ", said(found.since), "."] : ", compared with what was delivered."),

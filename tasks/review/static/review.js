@@ -52,7 +52,7 @@ class Review {
       undo: (n, op) => this.answering.takeBack(n, op),
       approve: (n, op) => this.answering.give([n], "approve", { of: op }),
       back: (n, op) => verdicts.noted([n], "return", "Return it: why?", { of: op }),
-      resolve: (n, answers) => verdicts.resolve(n, answers),
+      resolve: (n, sides) => verdicts.resolve(n, sides),
       open: () => looking.open(),
     });
     this.answering.recall();

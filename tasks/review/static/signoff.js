@@ -4,11 +4,11 @@ import { el, many, number, percent, said } from "./dom.js";
 import { blob, json, places, query } from "./wire.js";
 
 const A_SHEET = 60;
-const WORDS = { keep: "right", relabel: "→", remove: "remove", unsure: "not sure", ambiguous: "several" };
+const WORDS = { keep: "right", relabel: "→", remove: "remove", unsure: "not sure", ambiguous: "several", resolve: "settled →" };
 
 const gold = (found) => (found?.n ? `; gold ${number(found.right)} of ${number(found.n)} right (${percent(found.low)} to ${percent(found.high)})` : "");
 
-// acts: {approve(n, op), back(n, op), resolve(n, answers), reply(n, op), look(n), again()}; each change is written by the outbox
+// acts: {approve(n, op), back(n, op), resolve(n, sides), reply(n, op), look(n), again()}; each change is written by the outbox
 export async function signoff(root, catalogue, me, acts) {
   const told = await json(query("/api/signoff", { v: catalogue.version }));
   const tiles = [];
@@ -38,7 +38,7 @@ export async function signoff(root, catalogue, me, acts) {
       act("Approve", () => acts.approve(one.n, one.op)), act("Return", () => acts.back(one.n, one.op))]))) : el("p", { class: "soft empty" }, "Nothing waits.")));
   const disputes = told.disputes.map((one) => row(one.n, [
     ...one.answers.map((answer) => el("div", {}, el("b", {}, said(answer.who)), " ", verdict(answer))), gone(one.n)],
-  one.n === null || one.n === undefined ? [] : [act("Settle", () => acts.resolve(one.n, one.answers), "main")]));
+  one.n === null || one.n === undefined ? [] : [act("Settle", () => acts.resolve(one.n, one.sides), "main")]));
   const questions = told.questions.map((one) => row(one.n, [
     el("div", {}, el("b", {}, said(one.who)), " asks"), el("p", {}, said(one.text, "free")), gone(one.n)],
   one.n === null || one.n === undefined ? [] : [act("Answer", () => acts.reply(one.n, one.op), "main")]));

@@ -103,14 +103,9 @@ export class Verdicts extends Room {
     tell("Raised as an issue for the guideline.");
   }
 
-  // answers: [{who, action, label, given}] that differ
-  async resolve(n, answers) {
-    const sides = new Map(); // label -> who holds it
-    for (const { who, action, label, given } of answers) {
-      const held = action === "keep" ? given : label;
-      if (held !== null) sides.set(held, [...(sides.get(held) ?? []), who]);
-    }
-    const label = await this.review.widget.settled(this.review.labels, [...sides].map(([held, people]) => [held, people.join(", ")]));
+  // sides: [[label, or null: to remove it, [who, ..]]]
+  async resolve(n, sides) {
+    const label = await this.review.widget.settled(this.review.labels, sides);
     return label !== null && Boolean(this.answering.give([n], "resolve", { label: label === ask.REMOVED ? null : label }));
   }
 

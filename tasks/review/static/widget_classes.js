@@ -17,10 +17,10 @@ export async function wanted(labels) {
   return label === null ? null : [label, label];
 }
 
-// the label that ends a dispute, null, or ask.REMOVED; sides: [[label, who]]
+// the label that ends a dispute, null, or ask.REMOVED; sides: [[label, or null: to remove it, [who, ..]]]
 export function settled(labels, sides) {
   const all = labels.all();
-  const first = sides.filter(([label]) => all.some(([name]) => name === label));
+  const first = sides.filter(([label]) => all.some(([name]) => name === label)).map(([label, who]) => [label, who.join(", ")]);
   const rest = all.filter(([label]) => !first.some(([name]) => name === label));
-  return ask.pick("Which label is right?", [...first, ...rest], { removal: true });
+  return ask.pick("Which label is right?", [...first, ...rest], { removal: sides.find(([label]) => label === null)?.[1] ?? [] });
 }

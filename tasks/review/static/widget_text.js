@@ -2,7 +2,7 @@
 
 import * as ask from "./dialogs.js";
 import { marked } from "./diff.js";
-import { tell } from "./dom.js";
+import { said, tell } from "./dom.js";
 
 export const keyed = false;
 export const verb = "Write";
@@ -25,5 +25,9 @@ export async function wanted(labels) {
   return label === null ? null : [label, "the text you wrote"];
 }
 
-// the text that ends a dispute, null, or ask.REMOVED; sides: [[text, who]]
-export const settled = (labels, sides) => ask.write("The right text", { text: sides[0]?.[0] ?? "", drafts: sides, removal: true });
+// the text that ends a dispute, null, or ask.REMOVED; sides: [[text, or null: to remove it, [who, ..]]]
+export function settled(labels, sides) {
+  const texts = sides.filter(([text]) => text !== null);
+  const drafts = texts.map(([text, who], k) => [text, who.join(", "), texts.length === 2 ? marked(text, texts[1 - k][0], "in", "free") : said(text, "free")]);
+  return ask.write("The right text", { drafts, removal: sides.find(([text]) => text === null)?.[1] ?? [] });
+}
