@@ -82,7 +82,15 @@ def test_gold_is_mixed_in_blind_and_its_answers_make_no_dispute(two: tuple[Brows
     assert told["states"] == [[n, 1, 1]]
     assert answers.state(journal.everything(workspace)) == settled
     assert ann.column("mine")[n] == 1
-    assert [one["who"] for one in ann.ask("/api/item", v=ann.version, n=n).json()["answers"]] == ["ann"]
+    asked = ann.say({"n": n, "action": "question", "note": "Is it?"})["saved"][0]
+    reply = rita.say({"n": n, "action": "answer", "of": asked, "note": "Look at the foot."})["saved"][0]
+    item = ann.ask("/api/item", v=ann.version, n=n).json()
+    assert [one["who"] for one in item["answers"]] == ["ann"]
+    assert [(one["who"], one["open"]) for one in item["thread"]] == [("ann", False), ("rita", False)]
+    rita.say({"n": n, "action": "undo", "of": reply})
+    item = ann.ask("/api/item", v=ann.version, n=n).json()
+    assert [(one["who"], one["open"]) for one in item["thread"]] == [("ann", True)]
+    ann.say({"n": n, "action": "undo", "of": asked})
     found = ann.ask("/api/summary", v=ann.version).json()["gold"]
     assert (found["n"], found["right"]) == (1, 0)
     (row,) = rita.ask("/api/signoff", v=rita.version).json()["labelers"]

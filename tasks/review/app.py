@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..model import GOLD, Mistake, Verdict
+from ..model import Mistake, Verdict
 from . import plan as plans
 from . import shell, threads
 from .catalogue import Catalogue
@@ -116,7 +116,7 @@ class _Asked:
         item, desk = catalogue.items[n], self._desk
         person, given = request.state.session.name, catalogue.ys[n]
         blind = item in desk.blind.of(person)
-        said = [v for v in desk.logs.about(item) if v.reviewer == person or (v.action != GOLD and not blind)]
+        said = desk.blind.said(item, person)
         findings = desk.evidence.drawn() if blind else desk.evidence.findings(item)
         return JSONResponse(
             {

@@ -83,6 +83,16 @@ class Blind:
         own = [v for v in said if v.reviewer == person and v.action == GOLD and v.op not in undone]
         return {"unsure": 2, "remove": 4}.get(own[-1].category or "", 1) if own else 0
 
+    def said(self, item: str, person: str) -> list[Verdict]:
+        """What this person may be told that people said: of blind gold, their own and answers to what they asked."""
+        blind, told, ops = item in self.of(person), [], set()
+        for verdict in self._logs.about(item):
+            reply = verdict.action in ("answer", "undo") and verdict.of in ops
+            if verdict.reviewer == person or reply or not (blind or verdict.action == GOLD):
+                told.append(verdict)
+                ops.add(verdict.op)
+        return told
+
     def view(self, catalogue: Catalogue, person: str) -> Catalogue:
         """The catalogue as this person is shown it."""
         found = {catalogue.place[item]: y for item, y in self.of(person).items() if item in catalogue.place}

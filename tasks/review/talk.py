@@ -44,6 +44,5 @@ def _answer(show: Show, verdict: Verdict) -> dict[str, Any]:
         "label": None if verdict.y is None or action == "keep" else worded(show, action, verdict.y),
         "at": verdict.at,
         "op": verdict.op,
-        "of": verdict.of,
         "note": verdict.note,
     }

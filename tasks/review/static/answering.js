@@ -22,7 +22,7 @@ export class Answering {
   recall() {
     for (const [v, answer] of this.outbox.pending()) {
       if (v !== this.catalogue.version) continue;
-      if (answer.action === "undo") this.settle(answer.n, { state: 0, mine: 0 });
+      if (answer.action === "undo") this.settle(answer.n, this.unsaid(answer.of));
       else this.apply(answer);
     }
   }
@@ -104,7 +104,7 @@ export class Answering {
       return null;
     }
     this.outbox.put(this.catalogue.version, batch.map(({ op, n }) => this.undoing(op, n)));
-    for (const { n, before } of batch) this.settle(n, before ?? { state: 0, mine: 0 }); // the server says the rest
+    for (const { n, op, before } of batch) this.settle(n, before ?? this.unsaid(op));
     this.changed();
     tell(`Undone: ${many(batch.length, "item")}`);
     return batch[0].n;
@@ -116,9 +116,12 @@ export class Answering {
   takeBack(n, op) {
     this.outbox.put(this.catalogue.version, [this.undoing(op, n)]);
     this.done = this.done.map((batch) => batch.filter((one) => one.op !== op)).filter((batch) => batch.length);
-    this.settle(n, this.last.get(op)?.before ?? { state: 0, mine: 0 }); // the server says the rest
+    if (this.told.get(n)?.op === op) this.settle(n, this.unsaid(op)); // else another answer stands: the server says what comes of it
     this.changed();
   }
+
+  // what there was before an answer of this page; of an earlier visit the server says it
+  unsaid = (op) => this.last.get(op)?.before ?? { state: 0, mine: 0 };
 
   refused(rows) {
     const named = rows.map(({ op, reason }) => {

@@ -29,14 +29,15 @@ export function named(name, kind = "") {
 }
 
 const ROOM = 20; // letters that have room nearly everywhere
-const APART = /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\uac00-\ud7a3\p{N}\p{P}\p{Sm}\p{Sc}\p{Zs}\x20-\x7e]+$/u; // letters that may stand alone
-const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\uac00-\ud7a3]/u;
+const APART = /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\u30fc\uff70\uac00-\ud7a3\p{N}\p{P}\p{Sm}\p{Sc}\u00b0\p{Zs}\x20-\x7e]+$/u; // letters that may stand alone
+const PLAIN = /^[\x20-\x7e]+$/; // nearly always: the letters above take the browser a moment at their first use
+const WIDE = /[\u2e80-\ud7a3\uf900-\ufaff\uff00-\uff60]/; // East Asian
 
 // words into an element of one line: names of one family differ at their ends, so what is too long loses its middle
 export function line(node, words, kind, room = ROOM) {
   if (node.words !== words) {
     const wide = WIDE.test(words);
-    const letters = words.length > room / (wide ? 2 : 1) && APART.test(words) ? [...words] : [];
+    const letters = words.length > room / (wide ? 2 : 1) && (PLAIN.test(words) || APART.test(words)) ? [...words] : [];
     const end = letters.length - (wide ? 3 : 6);
     if (letters.length) node.replaceChildren(el("span", { class: "head" }, letters.slice(0, end).join("")), el("span", {}, letters.slice(end).join("")));
     else node.textContent = words;

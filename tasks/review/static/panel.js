@@ -93,16 +93,18 @@ export class Panel {
     const mine = this.catalogue.mine[this.n] === 1;
     const rows = answers.map((one) => {
       const acts = this.signing(one);
-      const standing = one.signed ? ` · ${WORDS[one.signed]}` : one.stands ? "" : " · counts no more";
+      const past = one.stands || one.signed === "return" ? [] : ["counts no more"];
+      const standing = [when(one.at), ...(one.signed ? [WORDS[one.signed]] : []), ...past].join(" · ");
       const settled = one.action === "resolve" && one.label === null ? WORDS.remove : null;
       return el("li", { class: one.stands ? "" : "before" }, el("div", {}, el("b", {}, said(one.who)), ` ${WORDS[one.action] ?? one.action} `, one.label ? said(one.label, "to") : settled),
-        el("div", { class: "soft" }, when(one.at) + standing), acts.length ? el("div", { class: "acts" }, ...acts) : null);
+        el("div", { class: "soft" }, standing), acts.length ? el("div", { class: "acts" }, ...acts) : null);
     });
     const settle = this.me.role === "reviewer" && this.catalogue.state[this.n] === 3
       ? el("button", { type: "button", class: "main", onclick: () => this.acts.resolve(this.n, sides) }, "Settle the dispute") : null;
-    const hidden = mine ? "Nobody else has answered." : "What others said is shown after your own answer.";
+    const others = answers.some((one) => one.who !== this.me.name);
+    const untold = others || this.me.role === "reviewer" ? "Nobody has answered." : mine ? "Nobody else has answered." : "What others said is shown after your own answer.";
     return el("section", {}, el("h3", {}, "Answers"), rows.length ? el("ul", { class: "answers" }, ...rows) : null,
-      !mine || !rows.length ? el("p", { class: "soft" }, hidden) : null, settle);
+      !rows.length || (!mine && !others && this.me.role !== "reviewer") ? el("p", { class: "soft" }, untold) : null, settle);
   }
 
   thread(rows) {
@@ -114,8 +116,9 @@ export class Panel {
 
   talking(row) {
     const act = (words, onclick) => el("button", { type: "button", onclick }, words);
-    if (row.open && this.me.role === "reviewer") return act("Answer", () => this.acts.reply(this.n, row.op));
-    if (row.who === this.me.name && (row.open || row.kind === "return")) return act("Undo", () => this.acts.undo(this.n, row.op));
-    return null;
+    const acts = [];
+    if (row.open && this.me.role === "reviewer") acts.push(act("Answer", () => this.acts.reply(this.n, row.op)));
+    if (row.who === this.me.name && (row.open || row.kind === "return")) acts.push(act("Undo", () => this.acts.undo(this.n, row.op)));
+    return acts.length ? el("div", { class: "acts" }, ...acts) : null;
   }
 }

@@ -4,7 +4,7 @@ import { el, line, percent, said } from "./dom.js";
 import { blob, places } from "./wire.js";
 
 const WORDS = 44; // pixels of caption under a tile
-const LETTER = 9; // pixels of a wide one
+const LETTER = 8.5; // pixels
 const DOUBT = 0.05; // p_wrong from which a tile names the suggestion
 
 export const cards = false;

@@ -20,7 +20,7 @@ export class Slices extends Room {
     }
     const more = this.review.views.similar === undefined ? [el("button", { type: "button", id: "more", onclick: () => this.add() }, chips.length ? "+" : "Slice +")] : [];
     by("slices").replaceChildren(...chips, ...more);
-    by("slices").classList.toggle("chips", chips.length > 0);
+    by("slices").className = chips.length > 2 ? "chips many" : chips.length ? "chips" : "";
     by("count").textContent = many(this.grid.order.length, "item");
   }
 
