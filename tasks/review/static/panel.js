@@ -102,7 +102,7 @@ export class Panel {
     const settle = this.me.role === "reviewer" && this.catalogue.state[this.n] === 3
       ? el("button", { type: "button", class: "main", onclick: () => this.acts.resolve(this.n, sides) }, "Settle the dispute") : null;
     const others = answers.some((one) => one.who !== this.me.name);
-    const untold = others || this.me.role === "reviewer" ? "Nobody has answered." : mine ? "Nobody else has answered." : "What others said is shown after your own answer.";
+    const untold = this.me.role === "reviewer" ? "Nobody has answered." : mine ? "Nobody else has answered." : "What others said is shown after your own answer.";
     return el("section", {}, el("h3", {}, "Answers"), rows.length ? el("ul", { class: "answers" }, ...rows) : null,
       !rows.length || (!mine && !others && this.me.role !== "reviewer") ? el("p", { class: "soft" }, untold) : null, settle);
   }
