@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import signal
 import subprocess
 import sys
 import time
@@ -101,7 +100,7 @@ def serving(workspace: Path) -> Iterator[str]:
         try:
             yield link
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait(30)
 
 

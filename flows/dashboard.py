@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -145,18 +146,19 @@ def main() -> None:
     environment.prepare(arguments.workspace)
     from .runs import Runs  # Prefect makes its home at import: `prepare` has said where
 
-    serve(
-        arguments.workspace,
-        host="127.0.0.1",  # there is no way to bind another address here: that is `assay review --host`
-        port=arguments.port,
-        reviewer=None,  # a link would end in a log: `assay review` prints one
-        hosts=(),
-        say=print,
-        now=clock,
-        further=further(arguments.workspace, Runs().look),
-        publish=partial(republish, arguments.workspace),
-        stay=True,
-    )
+    with suppress(KeyboardInterrupt):
+        serve(
+            arguments.workspace,
+            host="127.0.0.1",  # there is no way to bind another address here: that is `assay review --host`
+            port=arguments.port,
+            reviewer=None,  # a link would end in a log: `assay review` prints one
+            hosts=(),
+            say=print,
+            now=clock,
+            further=further(arguments.workspace, Runs().look),
+            publish=partial(republish, arguments.workspace),
+            stay=True,
+        )
 
 
 if __name__ == "__main__":

@@ -7,15 +7,13 @@ those of the workspace's prefect.yaml.
 
 from __future__ import annotations
 
-import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
-from tasks import telemetry
+from tasks import signals, telemetry
 from tasks.model import Mistake
 from tasks.review import people, served
 
@@ -56,23 +54,22 @@ def up(
         command, environment = plans[name]
         return children.start(name, command, logs=logs, cwd=workspace, environment=telemetry.OFF | dict(environment))
 
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has started us in the background
-        signal.signal(number, _stop)
-    try:
-        started.append(start("server"))
-        say("server: starting ...")
-        server.wait_until_it_answers(here, alive=lambda: started[0].alive)
-        server.set_up(workspace, here.environment)
-        started += [start(name) for name in plans if name != "server"]
-        address.remember(workspace, here)
-        for line in links(workspace, here, reviewer):
-            say(line)
-        _stay(started, start, say, seconds)
-    except KeyboardInterrupt:
-        say("ending ...")
-    finally:
-        address.forget(workspace)
-        children.end(started)
+    with signals.heard():
+        try:
+            started.append(start("server"))
+            say("server: starting ...")
+            server.wait_until_it_answers(here, alive=lambda: started[0].alive)
+            server.set_up(workspace, here.environment)
+            started += [start(name) for name in plans if name != "server"]
+            address.remember(workspace, here)
+            for line in links(workspace, here, reviewer):
+                say(line)
+            _stay(started, start, say, seconds)
+        except KeyboardInterrupt:
+            say("ending ...")
+        finally:
+            address.forget(workspace)
+            children.end(started)
     say("Everything has ended. What was done is kept; `assay up` goes on with it.")
 
 
@@ -143,7 +140,3 @@ def _stay(
             say(f"{child.name} has ended (exit {child.process.returncode}); starting it again.")
             started[place] = start(child.name)
         time.sleep(GENTLE)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from toy_served import CLASSES, WRONG, at, forty, items_of, opened, review, serv
 
 from tasks import answers, journal, store
 from tasks.model import MANIFEST
+from tasks.review import served as where
 
 __all__ = ["browser", "forty", "page", "served", "tab"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
@@ -144,6 +146,17 @@ def test_a_server_that_is_killed_amid_a_batch_has_it_whole_and_once_after_a_rest
     items = [items_of(served)[n] for n in range(40)]
     assert sorted(verdict.subject for verdict in said) == sorted(f"item:{item}" for item in items)[:count]
     assert {verdict.action for verdict in said} == {"unsure"}
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_in_the_background_ends_in_order_when_it_is_told_to_right_after_its_link(
+    served: Path, ending: signal.Signals
+) -> None:
+    with review(served) as (server, _):
+        assert (served / where.FILE).exists()
+        server.send_signal(ending)
+        assert server.wait(60) == 130
+    assert not (served / where.FILE).exists()
 
 
 def test_ten_answers_given_offline_are_saved_exactly_once(page: Page, served: Path) -> None:

@@ -54,15 +54,20 @@ def served(forty: tuple[Path, dict[str, str]], tmp_path: Path) -> Path:
 
 @contextmanager
 def review(workspace: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`assay review` and its link."""
+    """`assay review` and its link; started as a shell starts a background job: SIGINT is ignored."""
     command = [sys.executable, "-P", "-m", "flows.cli", "review", "--port", str(port), "--reviewer", "maria"]
-    process = subprocess.Popen([*command, "--workspace", str(workspace)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, "--workspace", str(workspace)],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
     try:
         assert process.stdout is not None
         yield process, process.stdout.readline().strip()
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
         process.communicate(timeout=60)
 
 

@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
+from .. import signals
 from ..model import AssayError, Mistake
 from . import app as pages
 from . import closing, served, shell
@@ -163,7 +164,9 @@ def serve(
     publish: Publish | None = None,
     stay: bool = False,
 ) -> None:
-    """Serve the pages until Ctrl-C; `say` hears the link. Mistake where others could reach them without a token.
+    """Serve the pages until Ctrl-C or SIGTERM, a KeyboardInterrupt; `say` hears the link.
+
+    Mistake where others could reach them without a token.
 
     `publish`: how a reviewer's page publishes a revision (publishing.Publish); without it the page does not offer it.
     `reviewer`: the person at this machine, whose link needs no token of their own; on loopback only. Taken where a
@@ -171,7 +174,7 @@ def serve(
     """
     allowed = hosts_of(host, hosts, people(workspace))
     sessions = Sessions(workspace, links=is_loopback(host))
-    with ExitStack() as ending:
+    with signals.heard(), ExitStack() as ending:  # before the link: who has it may end us
         listening = ending.enter_context(_bound(host, port))
         url = f"http://{host if ':' not in host else f'[{host}]'}:{listening.getsockname()[1]}"
         ending.enter_context(served.alone(workspace, url, wait=(lambda there: _wait(there, say)) if stay else None))
