@@ -83,7 +83,11 @@ class Patches:
         return {name: state[f"{name}.basis"].shape[1] for name in WIDTHS if f"{name}.basis" in state}
 
     def transform(self, images: Sequence[Pixels], state: State) -> dict[str, FloatArray]:
-        """View -> (N, D) float32, each image by itself: order and batch change nothing beyond 1e-6."""
+        """View -> (N, D) float32, each image by itself: order and batch change nothing beyond 1e-4 of a unit's length.
+
+        How a BLAS sums a row depends on the place of the row, and where a patch is its centroid |a|² + |b|² - 2ab
+        cancels: its root is rounding, .003 of some ten. Measured: at most 1e-5.
+        """
         side, colour = int(state["side"][0]), bool(state["colour"][0])
         widths = self.views(state)
 
