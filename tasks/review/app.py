@@ -115,9 +115,8 @@ class _Asked:
         catalogue, (n, *_) = self._places(request)
         item, desk = catalogue.items[n], self._desk
         person, given = request.state.session.name, catalogue.ys[n]
-        blind = item in desk.blind.of(person)
         said = desk.blind.said(item, person)
-        findings = desk.evidence.drawn() if blind else desk.evidence.findings(item)
+        findings = desk.evidence.drawn() if desk.blind.hides(item, person) else desk.evidence.findings(item)
         return JSONResponse(
             {
                 "n": n,

@@ -42,6 +42,10 @@ class Blind:
         """The gold items of a person, each with its label as delivered; those that are not settled any more are out."""
         return {item: y for item, y in self._shown(person).items() if self._settling(item, person) is not None}
 
+    def hides(self, item: str, person: str) -> bool:
+        """Whether this item is gold to this person."""
+        return item in self._shown(person) and self._settling(item, person) is not None
+
     def _shown(self, person: str) -> Mapping[str, str]:
         """All that this person was ever shown as gold; a new one is a new mapping."""
         with self._lock:
@@ -74,7 +78,7 @@ class Blind:
 
     def state(self, item: str, person: str) -> int | None:
         """The state of a gold item by this person's own words alone, as in catalogue.states; None: it is none."""
-        if item not in self._shown(person) or self._settling(item, person) is None:
+        if not self.hides(item, person):
             return None
         said = self._logs.about(item)
         if any(asked.reviewer == person for asked in threads.open_questions(said)):
@@ -85,7 +89,7 @@ class Blind:
 
     def said(self, item: str, person: str) -> list[Verdict]:
         """What this person may be told that people said: of blind gold, their own and answers to what they asked."""
-        blind, told, ops = item in self.of(person), [], set()
+        blind, told, ops = self.hides(item, person), [], set()
         for verdict in self._logs.about(item):
             reply = verdict.action in ("answer", "undo") and verdict.of in ops
             if verdict.reviewer == person or reply or not (blind or verdict.action == GOLD):

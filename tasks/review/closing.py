@@ -15,7 +15,7 @@ from .people import people
 from .publishing import Publisher
 from .refusal import Refused
 from .summary import summary
-from .wording import both, shown, worded
+from .wording import shown, sides_worded, worded
 
 Clock = Callable[[], str]
 NO_PUBLISH = "This server does not publish. Run: assay revise"
@@ -69,7 +69,7 @@ class _Closing:
             one["n"] = catalogue.place.get(one["item"])
         for one in told["disputes"]:
             given = None if one["n"] is None else catalogue.ys[one["n"]]
-            one["sides"] = both(desk.kind.show, signoff.sides(desk.logs.opinions(one["item"]), given))
+            one["sides"] = sides_worded(desk.kind.show, signoff.sides(desk.logs.opinions(one["item"]), given))
         for one in (*samples, *(answer for dispute in told["disputes"] for answer in dispute["answers"])):
             one["label"] = None if one["y"] is None else worded(desk.kind.show, one["action"], one["y"])
             one["given"] = shown(desk.kind.show, one["seen"])

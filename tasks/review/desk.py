@@ -252,7 +252,7 @@ class Desk:
         if catalogue.classes:
             return None if suggested == NONE else catalogue.classes[suggested]
         item = catalogue.items[n]
-        if item in self.blind.of(person):
+        if self.blind.hides(item, person):
             return None
         found = (shown(self.kind.show, one["suggestion"]) for one in self.evidence.findings(item))
         return next((words for words in found if words is not None), None)

@@ -13,7 +13,7 @@ from ..model import GOLD, Verdict
 from . import signoff, threads
 from .desk import voted
 from .sessions import Session
-from .wording import Show, both, worded
+from .wording import Show, sides_worded, worded
 
 
 def talk(said: Sequence[Verdict], opinions: Sequence[Verdict], given: str, show: Show, to: Session) -> dict[str, Any]:
@@ -22,6 +22,7 @@ def talk(said: Sequence[Verdict], opinions: Sequence[Verdict], given: str, show:
     An answer "stands" while it counts: it can be taken back or signed. "sides": who holds which label, for a reviewer.
     """
     answered, signed, everything = threads.answered(said), threads.signed(said), to.role == "reviewer"
+    told_all = everything or voted(said, to.name)
     gold = {v.reviewer: v.op for v in answered if v.action == GOLD}
     standing = {v.op for v in opinions} | set(gold.values())
     sides = signoff.sides([v for v in opinions if v in said], given) if everything else []
@@ -29,9 +30,9 @@ def talk(said: Sequence[Verdict], opinions: Sequence[Verdict], given: str, show:
         "answers": [
             _answer(show, v) | {"stands": v.op in standing, "signed": signed.get(v.op)}
             for v in answered
-            if everything or v.reviewer == to.name or voted(said, to.name)
+            if told_all or v.reviewer == to.name
         ],
-        "sides": both(show, sides),
+        "sides": sides_worded(show, sides),
         "thread": threads.thread(said),
     }
 

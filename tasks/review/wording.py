@@ -20,6 +20,6 @@ def worded(show: Show, action: str, y: str) -> str:
     return " | ".join(map(str, several)) if isinstance(several, list) else show(y)
 
 
-def both(show: Show, sides: Sequence[tuple[str | None, list[str]]]) -> list[tuple[str | None, list[str]]]:
+def sides_worded(show: Show, sides: Sequence[tuple[str | None, list[str]]]) -> list[tuple[str | None, list[str]]]:
     """The sides of a dispute (signoff.py) with their labels in words."""
     return [(shown(show, y), who) for y, who in sides]

@@ -2,8 +2,8 @@
 
 import { many, tell, uuid } from "./dom.js";
 import * as settings from "./settings.js";
+import { BECAME } from "./words.js";
 
-const WORDS = { keep: "right", remove: "remove", unsure: "not sure", ambiguous: "several labels", question: "question", issue: "pattern", resolve: "settled" };
 const AFTER = { keep: 1, relabel: 1, ambiguous: 1, unsure: 2, remove: 4, question: 5 };
 const BACK = [...Object.keys(AFTER), "issue", "resolve"]; // what z takes back
 
@@ -85,7 +85,7 @@ export class Answering {
     if (BACK.includes(action)) this.done.push(batch);
     if (action in AFTER) this.count(answers.length);
     this.changed();
-    const what = action === "relabel" ? (answers.length > 1 && typeof choice === "function" ? "their suggestion" : (answers[0].label ?? "right")) : WORDS[action];
+    const what = action === "relabel" ? (answers.length > 1 && typeof choice === "function" ? "their suggestion" : (answers[0].label ?? "right")) : BECAME[action];
     if (what) tell(`${many(answers.length, "item")} → ${what}`);
     return answers;
   }

@@ -24,7 +24,10 @@ export const said = (text, kind = "") => el("bdi", { class: `said ${kind}`, titl
 // a name on one line, which may be too narrow for it
 export function named(name, kind = "") {
   const node = line(el("bdi", { title: name }), name, kind);
-  if (node.parted) for (const [what, is] of [["role", "img"], ["aria-label", name]]) node.setAttribute(what, is); // read as one
+  if (node.parted) { // read as one
+    node.setAttribute("role", "img");
+    node.setAttribute("aria-label", name);
+  }
   return node;
 }
 

@@ -3,10 +3,9 @@
 import { STATES } from "./catalogue.js";
 import { el, percent, said } from "./dom.js";
 import { blob, places } from "./wire.js";
+import { DID } from "./words.js";
 
 const when = (at) => (at ? at.slice(0, 16).replace("T", " ") : "");
-const WORDS = { keep: "right", relabel: "→", remove: "remove", unsure: "not sure", ambiguous: "several", question: "asks",
-  answer: "answers", approve: "approved", return: "returned", resolve: "settled →", issue: "pattern" };
 
 // a picture of a few pixels is shown as such, not as a blur
 export const crisp = (event) => event.target.classList.toggle("small", event.target.naturalWidth < 96);
@@ -94,9 +93,9 @@ export class Panel {
     const rows = answers.map((one) => {
       const acts = this.signing(one);
       const past = one.stands || one.signed === "return" ? [] : ["counts no more"];
-      const standing = [when(one.at), ...(one.signed ? [WORDS[one.signed]] : []), ...past].join(" · ");
-      const settled = one.action === "resolve" && one.label === null ? WORDS.remove : null;
-      return el("li", { class: one.stands ? "" : "before" }, el("div", {}, el("b", {}, said(one.who)), ` ${WORDS[one.action] ?? one.action} `, one.label ? said(one.label, "to") : settled),
+      const standing = [when(one.at), ...(one.signed ? [DID[one.signed]] : []), ...past].join(" · ");
+      const settled = one.action === "resolve" && one.label === null ? DID.remove : null;
+      return el("li", { class: one.stands ? "" : "before" }, el("div", {}, el("b", {}, said(one.who)), ` ${DID[one.action] ?? one.action} `, one.label ? said(one.label, "to") : settled),
         el("div", { class: "soft" }, standing), acts.length ? el("div", { class: "acts" }, ...acts) : null);
     });
     const settle = this.me.role === "reviewer" && this.catalogue.state[this.n] === 3
@@ -110,7 +109,7 @@ export class Panel {
   thread(rows) {
     if (!rows.length) return null;
     return el("section", {}, el("h3", {}, "Thread"), el("ul", { class: "thread" }, ...rows.map((row) =>
-      el("li", {}, el("div", {}, el("b", {}, said(row.who)), " ", el("span", { class: "soft" }, `${WORDS[row.kind] ?? row.kind} · ${when(row.at)}`)),
+      el("li", {}, el("div", {}, el("b", {}, said(row.who)), " ", el("span", { class: "soft" }, `${DID[row.kind] ?? row.kind} · ${when(row.at)}`)),
         row.text ? el("p", {}, said(row.text, "free")) : null, this.talking(row)))));
   }
 

@@ -2,9 +2,9 @@
 
 import { el, many, number, percent, said } from "./dom.js";
 import { blob, json, places, query } from "./wire.js";
+import { DID } from "./words.js";
 
 const A_SHEET = 60;
-const WORDS = { keep: "right", relabel: "→", remove: "remove", unsure: "not sure", ambiguous: "several", resolve: "settled →" };
 
 const gold = (found) => (found?.n ? `; gold ${number(found.right)} of ${number(found.n)} right (${percent(found.low)} to ${percent(found.high)})` : "");
 
@@ -18,7 +18,7 @@ export async function signoff(root, catalogue, me, acts) {
     tiles.push([n, pic]);
     return pic;
   };
-  const verdict = (one) => el("span", {}, one.action === "keep" && one.given ? [said(one.given, "is"), " "] : null, WORDS[one.action] ?? one.action, one.label && one.action !== "keep" ? [" ", said(one.label, "to")] : null);
+  const verdict = (one) => el("span", {}, one.action === "keep" && one.given ? [said(one.given, "is"), " "] : null, DID[one.action] ?? one.action, one.label && one.action !== "keep" ? [" ", said(one.label, "to")] : null);
   const row = (n, words, buttons) => {
     const line = el("li", { "data-n": n }, tile(n), el("div", { class: "what" }, ...words), el("div", { class: "acts" }, ...buttons));
     return line;

@@ -3,6 +3,7 @@
 import * as ask from "./dialogs.js";
 import { many, number, tell } from "./dom.js";
 import { Room } from "./room.js";
+import { BECAME } from "./words.js";
 
 export class Verdicts extends Room {
   touched(action) {
@@ -34,7 +35,7 @@ export class Verdicts extends Room {
 
   async give(action, choice = {}, what = undefined) {
     const one = this.selection.range === null && this.selection.flags.size === 0;
-    const words = what ?? { keep: "right", unsure: "not sure", remove: "remove", ambiguous: "several labels" }[action];
+    const words = what ?? BECAME[action];
     let ns = await this.agreed(action, words);
     if (action === "keep") {
       const bare = ns.filter((n) => this.review.widget.bare(this.review.labels, n));
