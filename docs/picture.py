@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import signal
 import subprocess
 import sys
 import tempfile
@@ -55,7 +54,7 @@ def served(folder: Path) -> Iterator[str]:
         try:
             yield process.stdout.readline().strip()
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
 
 
 def answered(page: Page) -> None:

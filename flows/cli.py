@@ -1,7 +1,7 @@
 """The `assay` command: the chain by name, one sentence for a mistake, exit codes that scripts can trust.
 
-Exit codes: 0 done, 1 a mistake, 3 done but something is held. The only place that catches what nothing else does: the
-traceback goes to assay-crash.log, the person gets one sentence.
+Exit codes: 0 done, 1 a mistake, 3 done but something is held, 130 stopped by Ctrl-C. The only place that catches what
+nothing else does: the traceback goes to assay-crash.log, the person gets one sentence.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from tasks.model import AssayError, counted
 
 from . import cli_answers, cli_audit, cli_estimate, cli_history, cli_review, cli_serve, cli_start, cli_study, events
 from .terminal import HERE, LogFile, Quiet, Reviewer, Workspace, console, open_workspace, print_next, print_waiting
+
+INTERRUPTED = 130  # the exit code that typer makes of Ctrl-C amid a command
 
 app = typer.Typer(
     help="Turns drops of labelled data into dataset revisions that people can trust.",
@@ -187,8 +189,7 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        print("Stopped. What was done is kept; run the same command again to go on.", file=sys.stderr)
-        sys.exit(130)
+        code = INTERRUPTED
     except AssayError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -207,6 +208,8 @@ def main() -> NoReturn:
             file=sys.stderr,
         )
         sys.exit(1)
+    if code == INTERRUPTED:
+        print("Stopped. What was done is kept; run the same command again to go on.", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .embed import Params
 
 BATCH_BYTES = 64 * 2**20  # decoded items in memory at once, at most (one item may be larger)
-RESULT_FREE = ("threads", "batch")  # params that do not change a vector beyond 1e-6, and so no cached piece
+RESULT_FREE = ("threads", "batch")  # params that change no vector beyond rounding, and so no cached piece
 TOO_LARGE = "It needs more memory than this machine has."
 
 State = Mapping[str, Any]  # what an embedder has learnt: arrays by name

@@ -1,7 +1,7 @@
-"""How does a process that stays hear that it is to end, wherever it was started?
+"""How do `assay review` and `assay up` hear that they are to end, wherever they were started?
 
-A shell starts its background jobs with SIGINT ignored, and Python then leaves it so: `kill -INT` of such a job would do
-nothing.
+A script's shell starts what runs in the background with SIGINT ignored, and Python then leaves it so: `kill -INT` would
+do nothing.
 """
 
 from __future__ import annotations

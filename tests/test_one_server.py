@@ -114,7 +114,9 @@ def test_a_killed_server_is_gone_at_once_and_who_waited_takes_its_place(workspac
             toy.wait_for(second, "/health")
             assert served.find(workspace) == served.Served(f"http://127.0.0.1:{second}", other.pid)
             other.terminate()
+            assert other.wait(60) == 0
     assert served.find(workspace) is None
+    assert not (workspace / served.FILE).exists()
 
 
 def test_up_does_not_start_beside_a_review(workspace: Path) -> None:

@@ -19,6 +19,7 @@ from tasks.review import served as where
 __all__ = ["browser", "forty", "page", "served", "tab"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
 
+STOPPED = "Stopped. What was done is kept; run the same command again to go on."
 WAITING = "Number(document.getElementById('saved').dataset.waiting)"
 
 
@@ -156,6 +157,8 @@ def test_a_server_in_the_background_ends_in_order_when_it_is_told_to_right_after
         assert (served / where.FILE).exists()
         server.send_signal(ending)
         assert server.wait(60) == 130
+        assert server.stderr is not None
+        assert server.stderr.read().splitlines() == [STOPPED]
     assert not (served / where.FILE).exists()
 
 

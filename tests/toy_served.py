@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,13 +53,14 @@ def served(forty: tuple[Path, dict[str, str]], tmp_path: Path) -> Path:
 
 @contextmanager
 def review(workspace: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`assay review` and its link; started as a shell starts a background job: SIGINT is ignored."""
+    """`assay review` and its link; started as by a script in the background: SIGINT is ignored."""
     command = [sys.executable, "-P", "-m", "flows.cli", "review", "--port", str(port), "--reviewer", "maria"]
+    background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
     process = subprocess.Popen(
-        [*command, "--workspace", str(workspace)],
+        [*background, *command, "--workspace", str(workspace)],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
     try:
         assert process.stdout is not None

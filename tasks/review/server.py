@@ -174,15 +174,14 @@ def serve(
     """
     allowed = hosts_of(host, hosts, people(workspace))
     sessions = Sessions(workspace, links=is_loopback(host))
-    with signals.heard(), ExitStack() as ending:  # before the link: who has it may end us
+    with signals.heard(), ExitStack() as ending:
         listening = ending.enter_context(_bound(host, port))
         url = f"http://{host if ':' not in host else f'[{host}]'}:{listening.getsockname()[1]}"
         ending.enter_context(served.alone(workspace, url, wait=(lambda there: _wait(there, say)) if stay else None))
         application = ending.enter_context(
             reviewing(workspace, sessions, allowed, now, further=reachable(further, host), publish=publish, stay=stay)
         )
-        listening.listen()  # who follows the link at once waits, and is not refused
-        say(link(workspace, url, reviewer))
+        listening.listen()  # who comes before it answers waits, and is not refused
         config = uvicorn.Config(
             application,
             log_level="warning",
@@ -191,7 +190,19 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=5,
         )
-        uvicorn.Server(config).run(sockets=[listening])
+        _Server(config, ready=lambda: say(link(workspace, url, reviewer))).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Calls `ready` once it answers, and hears the signals itself: who reads the link may end it at once."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
 
 
 def _wait(there: served.Served | None, say: Say) -> None:

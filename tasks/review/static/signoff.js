@@ -40,7 +40,7 @@ export async function signoff(root, catalogue, me, acts) {
     ...one.answers.map((answer) => el("div", {}, el("b", {}, said(answer.who)), " ", verdict(answer))), gone(one.n)],
   one.n === null || one.n === undefined ? [] : [act("Settle", () => acts.resolve(one.n, one.sides), "main")]));
   const questions = told.questions.map((one) => row(one.n, [
-    el("div", {}, el("b", {}, said(one.who)), " asks"), el("p", {}, said(one.text, "free")), gone(one.n)],
+    el("div", {}, el("b", {}, said(one.who)), ` ${DID.question}`), el("p", {}, said(one.text, "free")), gone(one.n)],
   one.n === null || one.n === undefined ? [] : [act("Answer", () => acts.reply(one.n, one.op), "main")]));
   const block = (title, rows, none) => el("section", {}, el("h2", {}, title),
     rows.length ? el("ul", { class: "rows" }, ...rows) : el("p", { class: "soft empty" }, none));

@@ -4,6 +4,7 @@ import { el, many, number, percent } from "./dom.js";
 import { sliceOf } from "./plan.js";
 import { publishing } from "./publish.js";
 import { json, query } from "./wire.js";
+import { DID } from "./words.js";
 
 const tile = (figure, what) => el("div", {}, el("b", {}, figure), el("span", {}, what));
 
@@ -14,7 +15,7 @@ export async function summary(root, catalogue, tally, acts) {
   root.replaceChildren(...[el("h1", {}, "Summary"),
     el("p", { class: "soft" }, today.answers ? `${many(today.answers, "answer")} today${told.all.answers > today.answers ? `, ${number(told.all.answers)} in all` : ""}.` : "You have given no answer today."),
     el("div", { class: "strip", id: "did" }, tile(number(today.fixed), "fixed"), tile(number(today.confirmed), "confirmed"),
-      tile(number(today.unsure), "not sure"), tile(number(today.several), "several labels"), tile(number(today.questions), today.questions === 1 ? "question" : "questions")),
+      tile(number(today.unsure), DID.unsure), tile(number(today.several), DID.ambiguous), tile(number(today.questions), today.questions === 1 ? "question" : "questions")),
     el("section", {}, el("h2", {}, "How it went"), gold(told.gold), pace(tally)),
     el("section", {}, el("h2", {}, "What is left"), ...rest(left, open, told.next[0], catalogue, acts)),
     told.publishes ? publishing(told.revision) : null].filter(Boolean));
