@@ -2,7 +2,8 @@
 
 Pure functions on verdicts in the order in which they count. Machines' bulk changes are no answers.
 
-Speed: answers an hour of the time in which a person was answering; a pause of more than PAUSE is none of it.
+Speed: answers an hour of the time in which a person was answering, once that is ENOUGH; a pause of more than PAUSE is
+none of it.
 Agreement: of the pairs of people who decided the same item, the share that decided alike. Reversed: an answer of
 theirs where the item was decided otherwise. A check's precision: of its findings that people decided, the share whose
 label was wrong (estimate.was_wrong), with Wilson's interval; which checks had found the item stands in the answer
@@ -24,6 +25,7 @@ from tasks.review import signoff, threads
 from tasks.review.gold import gold
 
 PAUSE = 120.0  # seconds between two answers that are one spell of work
+ENOUGH = 300.0  # seconds of work from which on a figure an hour is told
 WEEK = 7 * 86_400.0
 PEOPLE = 30  # told one by one
 
@@ -133,13 +135,13 @@ def _moments(said: Iterable[Verdict]) -> dict[str, list[float]]:
 
 
 def pace(moments: Sequence[float]) -> float | None:
-    """Answers an hour, from the gaps up to PAUSE between them; None where there are none.
+    """Answers an hour, from the gaps up to PAUSE between them; None where these are less than ENOUGH together.
 
-    >>> pace([0, 2, 4, 6, 4000, 4002]), pace([5])
-    (1800.0, None)
+    >>> pace([0, 100, 200, 4000, 4100]), pace([0, 2, 4])
+    (36.0, None)
     """
     gaps = [after - before for before, after in pairwise(moments) if after - before <= PAUSE]
-    return 3600 * len(gaps) / sum(gaps) if sum(gaps) > 0 else None
+    return 3600 * len(gaps) / sum(gaps) if sum(gaps) >= ENOUGH else None
 
 
 def is_reversed(one: answers.ItemState | None, verdict: Verdict, delivered: str | None) -> bool:

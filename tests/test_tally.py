@@ -23,7 +23,8 @@ def between(right: int, of: int) -> Interval:
 
 
 def test_a_pause_is_no_work() -> None:
-    assert pace([0.0, 2.0, 4.0, 1000.0, 1002.0]) == 1800.0
+    assert pace([0.0, 100.0, 150.0, 1000.0, 1120.0, 1150.0]) == 48.0  # four in 300 seconds
+    assert pace([0.0, 100.0, 150.0, 1000.0, 1120.0, 1149.0]) is None  # a figure an hour of seconds says nothing
     assert pace([0.0, 1000.0]) is None
     assert pace([]) is None
     assert pace([5.0, 5.0]) is None  # one batch: no time went by
@@ -58,9 +59,10 @@ def test_a_check_is_right_where_people_changed_the_label_it_doubted() -> None:
 def test_everything_is_counted_without_machines_and_what_was_taken_back() -> None:
     verdicts = [
         said("1", "a", "relabel", "ann", 0, y=DOG),
-        said("2", "b", "keep", "ann", 1),
-        said("3", "c", "keep", "ann", 2),
-        said("4", "c", "undo", "ann", 3, of="3"),
+        said("2", "b", "keep", "ann", 2),
+        said("3", "c", "keep", "ann", 4),
+        said("4", "c", "undo", "ann", 4, of="3"),
+        said("4b", "b", "keep", "ann", 6),
         said("5", "a", "relabel", "bob", 4, y=CAT),
         said("6", "d", "question", "bob", 5, note="which one?"),
         said("7", "e", "issue", "ann", 6, note="all sevens"),
@@ -70,7 +72,7 @@ def test_everything_is_counted_without_machines_and_what_was_taken_back() -> Non
     told = tally(verdicts, {"a": CAT, "b": CAT}, {}, NOW)
     assert told == Tally(
         people=[
-            Person("ann", 2, 3, 60.0, 1, 2, reversed=0, returned=0),
+            Person("ann", 2, 4, 30.0, 1, 2, reversed=0, returned=0),
             Person("bob", 1, 1, None, 0, 2, reversed=1, returned=0),
             Person("rita", 1, 1, None, 1, 2, reversed=0, returned=0),
         ],
@@ -80,7 +82,7 @@ def test_everything_is_counted_without_machines_and_what_was_taken_back() -> Non
             Waiting("issue", "e", "ann", "all sevens", "2026-05-01T10:06:00Z"),
         ],
         answered=frozenset({"a", "b"}),
-        week=5,
+        week=6,
         disputed=0,
     )
 
