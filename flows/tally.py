@@ -37,7 +37,7 @@ class Person:
     name: str
     answers: int  # items whose latest answer counts
     week: int  # answers of the last seven days
-    an_hour: float | None  # None: too few to say
+    an_hour: float | None  # None: too little work to say
     agreed: int  # of `compared` pairs with somebody else on an item
     compared: int
     reversed: int
